@@ -1,0 +1,69 @@
+import { Type } from 'typebox'
+import { Key, NICE_SIGNATURE, Timestamp } from './common.js'
+import { defineContract, type Entity } from './contract.js'
+
+/** C1: people. */
+export const contacts: Entity = {
+  name: 'contacts',
+  fields: ['externalId', 'firstName', 'lastName', 'email', 'phone', 'status'],
+  postgres: { table: 'contacts' },
+  mongo: { database: 'state', collection: 'state.contacts', view: 'contacts' },
+}
+
+/** C1: calls, chats, e-mails. */
+export const interactions: Entity = {
+  name: 'interactions',
+  fields: [
+    'contactId',
+    'channel',
+    'direction',
+    'status',
+    'queueName',
+    'agentId',
+    'dispositionCode',
+    'startedAt',
+    'endedAt',
+    'durationSeconds',
+  ],
+  postgres: { table: 'interactions' },
+  mongo: { database: 'state', collection: 'state.interactions', view: 'interactions' },
+}
+
+/** `<entity>.<verb>`: a new event type of C1 is a line in one of these tables. */
+const ENTITIES = new Map([
+  ['contact', contacts],
+  ['interaction', interactions],
+])
+const VERBS = new Map([
+  ['created', 'snapshot'],
+  ['updated', 'patch'],
+  ['deleted', 'delete'],
+] as const)
+
+const Event = Type.Object({
+  webhookId: Type.String(),
+  eventType: Type.String({ description: 'What happened', examples: ['contact.created'] }),
+  timestamp: Timestamp,
+  eventData: Type.Object({ id: Key }, { description: 'Open: a field goes to the column of its name' }),
+})
+
+/** C1: event webhooks into relational tables. */
+export const cdc = defineContract({
+  name: 'cdc',
+  summary: 'Changes of contacts and interactions, one a request',
+  path: '/webhook/cxone',
+  signature: NICE_SIGNATURE,
+  sinks: ['postgres', 'mongo'],
+  entities: [contacts, interactions],
+  body: Event,
+  events: (body) => [body],
+  event: Event,
+  interpret({ eventType, timestamp, eventData }) {
+    const [kind = '', verb = '', ...rest] = eventType.split('.')
+    const entity = ENTITIES.get(kind)
+    const operation = VERBS.get(verb as 'created')
+    if (!entity || !operation || rest.length > 0) return { unknownType: eventType }
+    const { id, ...fields } = eventData
+    return { entity, key: id, operation, timestamp, fields }
+  },
+})

@@ -1,0 +1,39 @@
+import { Type } from 'typebox'
+import { Key, NICE_SIGNATURE, OptionalText, Timestamp } from './common.js'
+import { defineContract, type Entity } from './contract.js'
+
+/** C4: contacts as another system knows them. */
+export const contactRecords: Entity = {
+  name: 'contact_records',
+  fields: ['externalId', 'firstName', 'lastName', 'email', 'timestamp'],
+  postgres: { table: 'contact_records', columns: { timestamp: 'updated_ts' }, local: ['sync_status'] },
+  mongo: { database: 'state', collection: 'state.contact_records', view: 'contact_records' },
+}
+
+/** Most events in a request: each may become a dead letter, and all letters of a request are written at once. */
+const MAX_EVENTS = 10_000
+
+/** C4: batched upserts from an `events` array. */
+export const contactSync = defineContract({
+  name: 'contact-sync',
+  summary: 'Whole contacts, many a request',
+  path: '/webhook',
+  signature: NICE_SIGNATURE,
+  sinks: ['postgres', 'mongo'],
+  entities: [contactRecords],
+  body: Type.Object({
+    events: Type.Array(Type.Unknown(), { maxItems: MAX_EVENTS, description: 'Checked one by one' }),
+  }),
+  events: (body) => body.events,
+  event: Type.Object({
+    id: Key,
+    externalId: OptionalText,
+    firstName: OptionalText,
+    lastName: OptionalText,
+    email: OptionalText,
+    timestamp: Timestamp,
+  }),
+  interpret({ id, ...fields }) {
+    return { entity: contactRecords, key: id, operation: 'snapshot', timestamp: fields.timestamp, fields }
+  },
+})

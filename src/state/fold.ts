@@ -1,0 +1,32 @@
+import { join, type State } from './state.js'
+
+/** Something that is said of one entity. */
+interface Keyed {
+  readonly entity: object
+  readonly key: string
+  readonly state: State
+}
+
+/**
+ * Joins what a batch says of the same entity, so that each key is written once.
+ * @returns for every entity one change with the joined state, and the changes that it was made of, in the
+ * order of their first appearance
+ */
+export function fold<T extends Keyed>(changes: Iterable<T>): Map<T, readonly T[]> {
+  const byEntity = new Map<object, Map<string, T[]>>()
+  for (const change of changes) {
+    const byKey = byEntity.get(change.entity) ?? new Map<string, T[]>()
+    byEntity.set(change.entity, byKey)
+    const known = byKey.get(change.key)
+    if (known) known.push(change)
+    else byKey.set(change.key, [change])
+  }
+  const folded = new Map<T, readonly T[]>()
+  for (const byKey of byEntity.values()) {
+    for (const [first, ...rest] of byKey.values() as Iterable<[T, ...T[]]>) {
+      const state = rest.reduce((sum, change) => join(sum, change.state), first.state)
+      folded.set(rest.length === 0 ? first : { ...first, state }, [first, ...rest])
+    }
+  }
+  return folded
+}
