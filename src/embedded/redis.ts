@@ -1,0 +1,92 @@
+import { aptInstall, canApt, disableService } from './apt.js'
+import { existing } from './existing.js'
+import { pingRedis } from './ping.js'
+import { versionOf } from './run.js'
+import { dataIn, startServer } from './server.js'
+import { type EmbeddedOptions, inData, oneOf, reason, type Service } from './service.js'
+
+interface Found {
+  readonly command: string
+  readonly version: string
+}
+
+/**
+ * Redis, kept as carefully as production keeps it: an append-only file, nothing ever evicted.
+ * First that works: `url`, `redis-server` or `valkey-server` on PATH ("path"), apt-get as root ("apt").
+ * @throws Error that names the cause and the remedy, when none can be had, it is older than 6.2, or it does not
+ *   start
+ */
+export async function startRedis(o: EmbeddedOptions): Promise<Service> {
+  const choice = oneOf('Redis', o.choice, ['path', 'apt'] as const)
+  if (o.url)
+    return await existing('redis', 'REDIS_URL', o.url, async (url) => refuseOld(await pingRedis(url)))
+  const present = choice === 'apt' ? undefined : await onPath(o.signal)
+  const found = present ?? (await install(o, choice))
+  refuseOld(found.version)
+  const dataDir = inData(o, 'redis')
+  const how = present === undefined ? 'installed with apt-get' : 'from PATH'
+  return await startServer(
+    {
+      name: 'redis',
+      chose: `${found.command} ${found.version} ${how}, ${dataIn(dataDir)}`,
+      command: found.command,
+      args: (port) => flags({ port: String(port), dir: dataDir }),
+      dataDir,
+      url: (port) => `redis://127.0.0.1:${port}`,
+      ping: (port) => pingRedis(`redis://127.0.0.1:${port}`),
+      stopSignal: 'SIGTERM',
+    },
+    o,
+  )
+}
+
+function flags(own: Record<string, string>): string[] {
+  const all = {
+    bind: '127.0.0.1',
+    appendonly: 'yes',
+    appendfsync: 'everysec',
+    'maxmemory-policy': 'noeviction',
+    save: '',
+    'set-proc-title': 'no', // the title would hide the data folder, by which we know our own
+    ...own,
+  }
+  return Object.entries(all).flatMap(([key, value]) => [`--${key}`, value])
+}
+
+async function onPath(signal: AbortSignal): Promise<Found | undefined> {
+  for (const command of ['redis-server', 'valkey-server']) {
+    const version = /v=(\d+\.\d+\.\d+)/.exec((await versionOf(command, signal)) ?? '')?.[1]
+    if (version !== undefined) return { command, version }
+  }
+  return undefined
+}
+
+async function install(o: EmbeddedOptions, choice: 'path' | 'apt' | undefined): Promise<Found> {
+  const missing = 'Redis is needed, and neither redis-server nor valkey-server is on PATH'
+  const remedy =
+    'Set REDIS_URL to one that runs, or install it: "apt-get install redis-server" (Debian, Ubuntu), ' +
+    '"brew install redis" (macOS).'
+  if (choice === 'path') throw new Error(`${missing}. ${remedy}`)
+  if (!(await canApt(o.signal)))
+    throw new Error(`${missing}; only root with apt-get can install it. ${remedy}`)
+  try {
+    await aptInstall('redis-server', o)
+    await disableService('redis-server', o.signal)
+  } catch (error) {
+    o.signal.throwIfAborted()
+    throw new Error(`${missing}, and apt-get could not install it: ${reason(error)}. ${remedy}`, {
+      cause: error,
+    })
+  }
+  const found = await onPath(o.signal)
+  if (found === undefined) throw new Error(`${missing}, even after apt-get installed it. ${remedy}`)
+  return found
+}
+
+function refuseOld(version: string): void {
+  const [major = 0, minor = 0] = version.split('.').map(Number)
+  if (major > 6 || (major === 6 && minor >= 2)) return
+  throw new Error(
+    `Redis ${version} is too old: 6.2 or newer is needed (XAUTOCLAIM). Upgrade it, or set REDIS_URL.`,
+  )
+}
