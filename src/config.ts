@@ -175,6 +175,28 @@ export function contractSecrets(config: Config, contract: string): readonly stri
   )
 }
 
+/**
+ * {@link contractSecrets} of several contracts, by their names.
+ * @throws ConfigError that names every contract that lacks a secret
+ */
+export function secretsOf(
+  config: Config,
+  contracts: readonly string[],
+): Map<string, readonly string[] | undefined> {
+  const missing: string[] = []
+  const secrets = new Map<string, readonly string[] | undefined>()
+  for (const contract of contracts) {
+    try {
+      secrets.set(contract, contractSecrets(config, contract))
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error
+      missing.push(error.message)
+    }
+  }
+  if (missing.length > 0) throw new ConfigError(missing.join('\n'))
+  return secrets
+}
+
 function prefix(contract: string): string {
   return contract.toUpperCase().replaceAll('-', '_')
 }

@@ -1,0 +1,110 @@
+import type { HttpResponse } from 'uWebSockets.js'
+import { type RefusalCode, refusalOf } from './refusal.js'
+import type { Traffic } from './traffic.js'
+
+const ACCEPTED = '{"status":"accepted"}'
+
+/**
+ * One request on its way to its answer. It is answered once or its sender goes away; whatever comes later does
+ * nothing, because uWebSockets.js forbids to touch a response after that.
+ */
+export class Exchange {
+  /** Gone as soon as it must not be touched any more. */
+  #res: HttpResponse | undefined
+  readonly #begun = performance.now()
+  #held = 0
+  #queued = false
+  #slow: NodeJS.Timeout | undefined
+
+  constructor(
+    res: HttpResponse,
+    private readonly traffic: Traffic,
+  ) {
+    this.#res = res
+    traffic.begun++
+    traffic.inFlight++
+    res.onAborted(() => this.#abort())
+  }
+
+  /** Whether there is still somebody to answer. */
+  get open(): boolean {
+    return this.#res !== undefined
+  }
+
+  /** Counts bytes of the body until the request is over; false where the edge has no room for them. */
+  hold(bytes: number): boolean {
+    const fits = this.traffic.hold(bytes)
+    if (fits) this.#held += bytes
+    return fits
+  }
+
+  /** Answers 408 unless the request is {@link queue}d or answered within this time, in ms, from the first call on. */
+  expectBodyWithin(ms: number): void {
+    if (this.open) this.#slow ??= setTimeout(() => this.refuse('body_too_slow'), ms)
+  }
+
+  /** The whole body has come and waits for Redis: from now on it is kept even if the sender goes away. */
+  queue(): void {
+    clearTimeout(this.#slow)
+    this.#queued = true
+  }
+
+  /** @param entry where the request stands in the log: `<partition>/<entry id>` */
+  accept(entry: string): void {
+    this.#answer((res, close) => {
+      this.traffic.accepted++
+      this.traffic.latency.record(performance.now() - this.#begun)
+      res
+        .writeStatus('202 Accepted')
+        .writeHeader('Content-Type', 'application/json')
+        .writeHeader('Tributary-Entry', entry)
+        .end(ACCEPTED, close)
+    })
+  }
+
+  /**
+   * @param message in place of the code's usual one
+   * @param how `close`: the rest of the body is not to be read; `head`: the answer to HEAD has no body
+   */
+  refuse(code: RefusalCode, message?: string, how: { close?: boolean; head?: boolean } = {}): void {
+    const refusal = refusalOf(code)
+    this.#answer((res, closing) => {
+      this.traffic.refused[code]++
+      const body = JSON.stringify({ error: code, message: message ?? refusal.message })
+      const close = closing || refusal.close === true || how.close === true
+      res.writeStatus(refusal.status).writeHeader('Content-Type', 'application/json')
+      if (code === 'method_not_allowed') res.writeHeader('Allow', 'POST')
+      if (refusal.retry) res.writeHeader('Retry-After', retryAfter())
+      // On a connection that closes, a body behind the answer to HEAD misleads nobody.
+      if (how.head && !close) res.endWithoutBody()
+      else res.end(body, close)
+    })
+  }
+
+  /** Costs one closure; cork makes one write to the socket of it. */
+  #answer(write: (res: HttpResponse, close: boolean) => void): void {
+    const res = this.#res
+    this.#res = undefined
+    if (res) res.cork(() => write(res, this.traffic.closing))
+    if (res || this.#queued) this.#finish()
+  }
+
+  #abort(): void {
+    this.#res = undefined
+    this.traffic.aborted++
+    if (!this.#queued) this.#finish()
+  }
+
+  #finish(): void {
+    this.#queued = false
+    clearTimeout(this.#slow)
+    this.traffic.release(this.#held)
+    this.#held = 0
+    this.traffic.inFlight--
+  }
+}
+
+/** Seconds, 1 to 3: senders that were refused together should not come back together. */
+function retryAfter(): string {
+  return String(1 + Math.floor(Math.random() * 3))
+}

@@ -1,0 +1,77 @@
+import type { HttpRequest, HttpResponse } from 'uWebSockets.js'
+import type { Contract } from '../../schemas/contract.js'
+import type { DeadLetter } from '../stream/dead-letter.js'
+import type { NewEntry } from '../stream/entry.js'
+import type { Appended } from '../stream/producer.js'
+import type { GroupCommit } from './append.js'
+import { createAuthenticator } from './auth.js'
+import { type BodyLimits, readBody } from './body.js'
+import { Exchange } from './exchange.js'
+import { readHead } from './head.js'
+import type { Traffic } from './traffic.js'
+import { type Rejection, validate } from './validate.js'
+
+/** A contract, and who may send by it. */
+export interface GuardedContract {
+  readonly contract: Contract
+  /** All that may sign now; `undefined`: anybody may post. */
+  readonly secrets: readonly string[] | undefined
+}
+
+/** The two ways into Redis. */
+export interface Log {
+  readonly entries: GroupCommit<NewEntry, Appended>
+  readonly letters: GroupCommit<DeadLetter, void>
+}
+
+/**
+ * The way of a webhook: size, body, signature, JSON, shape, log, answer. The hot path: it costs a request its
+ * object and half a dozen closures, no promise and no timer.
+ */
+export function receiver(
+  { contract, secrets }: GuardedContract,
+  limits: BodyLimits,
+  traffic: Traffic,
+  log: Log,
+) {
+  const { name: source, signature } = contract
+  const signatureHeader = signature.header.toLowerCase()
+  const missing = `Missing ${signature.header} header`
+  const authenticate = createAuthenticator(signature, secrets)
+  return (res: HttpResponse, req: HttpRequest) => {
+    const exchange = new Exchange(res, traffic)
+    const head = readHead(req, signatureHeader)
+    if (head.ambiguous) return exchange.refuse('ambiguous_length')
+    if (traffic.full) return exchange.refuse('overloaded')
+    return readBody(res, exchange, head.length, limits, (body) => {
+      const denial = authenticate(head.signature, body)
+      if (denial) return exchange.refuse(denial, denial === 'missing_signature' ? missing : undefined)
+      const rejection = validate(contract, body)
+      exchange.queue()
+      const received = { source, delivery: head.delivery, trace: '', body }
+      return rejection
+        ? bury(log.letters, exchange, received, rejection)
+        : keep(log.entries, exchange, received)
+    })
+  }
+}
+
+function keep(entries: Log['entries'], exchange: Exchange, received: NewEntry): void {
+  entries.add(
+    received,
+    received.body.length,
+    ({ partition, ids }, index) => exchange.accept(`${partition}/${ids[index]}`),
+    (why) => exchange.refuse(why),
+  )
+}
+
+/** The sender learns of its mistake only when what it sent is kept for inspection. */
+function bury(letters: Log['letters'], exchange: Exchange, received: NewEntry, rejection: Rejection): void {
+  const { reason, message } = rejection
+  letters.add(
+    { ...received, reason, message, sink: 'edge', entryId: '', index: 0, receivedAt: Date.now() },
+    received.body.length,
+    () => exchange.refuse(reason, message),
+    (why) => exchange.refuse(why),
+  )
+}

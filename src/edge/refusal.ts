@@ -1,0 +1,51 @@
+/** How one refusal is answered. */
+interface Refusal {
+  /** HTTP status code and reason phrase. */
+  readonly status: string
+  /** What is wrong and what to do, for a person; the answer may carry a more exact one. */
+  readonly message: string
+  /** The sender is to try again, after the seconds of `Retry-After`. */
+  readonly retry?: true
+  /** The connection cannot be used further: nobody knows where the next request starts on it. */
+  readonly close?: true
+}
+
+/** Every way to be refused, by the stable code that senders, counters and dashboards go by. */
+export const REFUSALS = {
+  not_found: { status: '404 Not Found', message: 'There is no webhook at this path' },
+  method_not_allowed: { status: '405 Method Not Allowed', message: 'A webhook takes POST only' },
+  ambiguous_length: {
+    status: '400 Bad Request',
+    message: 'Give the length of the body by one Content-Length, or by Transfer-Encoding: chunked',
+    close: true,
+  },
+  body_too_large: { status: '413 Content Too Large', message: 'The body is too large' },
+  body_too_slow: { status: '408 Request Timeout', message: 'The body took too long to arrive', close: true },
+  missing_signature: { status: '401 Unauthorized', message: 'Missing webhook signature' },
+  invalid_signature: { status: '401 Unauthorized', message: 'Invalid webhook signature' },
+  malformed_json: { status: '400 Bad Request', message: 'The body is not JSON' },
+  invalid_body: { status: '400 Bad Request', message: 'The body does not have the shape of its contract' },
+  overloaded: {
+    status: '503 Service Unavailable',
+    message: 'Too many requests wait to be kept; send this one again',
+    retry: true,
+  },
+  timeout: {
+    status: '503 Service Unavailable',
+    message: 'The request could not be kept in time; send it again',
+    retry: true,
+  },
+  unavailable: {
+    status: '503 Service Unavailable',
+    message: 'The request could not be kept; send it again',
+    retry: true,
+  },
+} as const satisfies Record<string, Refusal>
+
+/** One of the keys of {@link REFUSALS}. */
+export type RefusalCode = keyof typeof REFUSALS
+
+/** How a refusal is answered. */
+export function refusalOf(code: RefusalCode): Refusal {
+  return REFUSALS[code]
+}

@@ -1,0 +1,41 @@
+import type { Contract } from '../../schemas/contract.js'
+
+/** Why a body is refused; its reason is the code of the answer and the reason of the dead letter. */
+export interface Rejection {
+  readonly reason: 'malformed_json' | 'invalid_body'
+  /** What exactly, for a person. */
+  readonly message: string
+}
+
+/** Refuses what is no UTF-8, and keeps a byte order mark for us to see: RFC 8259 forbids to send one. */
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+const BYTE_ORDER_MARK = '\uFEFF'
+
+/**
+ * Whether a body is JSON of its contract's shape; the events in it are the workers' business. Parses once:
+ * about 2 us for 600 bytes.
+ * @returns what is wrong; `undefined` where nothing is
+ */
+export function validate(contract: Contract, body: Buffer): Rejection | undefined {
+  if (body.length === 0) return malformed('The body is empty; send JSON')
+  let value: unknown
+  try {
+    const text = utf8.decode(body)
+    if (text.startsWith(BYTE_ORDER_MARK))
+      return malformed('The body starts with a byte order mark; leave it out')
+    value = JSON.parse(text)
+  } catch (error) {
+    return malformed(
+      error instanceof SyntaxError ? `The body is not JSON: ${error.message}` : 'The body is not UTF-8',
+    )
+  }
+  if (contract.body.matches(value)) return undefined
+  return {
+    reason: 'invalid_body',
+    message: `The body is not one of ${contract.name}: ${contract.body.explain(value)}`,
+  }
+}
+
+function malformed(message: string): Rejection {
+  return { reason: 'malformed_json', message }
+}

@@ -1,0 +1,30 @@
+-- Adds dead letters and, where they stem from an entry, settles it: all or nothing.
+-- A script does not roll back, so XADD comes first: when Redis is full it fails, and nothing is acknowledged.
+-- KEYS[1] the dead-letter stream
+-- KEYS[2] the stream of the entry
+-- ARGV[1] consumer group, ARGV[2] entry id; both empty for letters from the edge
+-- ARGV    then ten fields of each letter in turn
+-- returns the number of letters added: 0 where the entry has been settled before
+local group, id = ARGV[1], ARGV[2]
+if id ~= '' then
+  -- Where Redis has lost the group, nobody has settled the entry: the letters are kept.
+  local pending = redis.pcall('XPENDING', KEYS[2], group, id, id, 1)
+  if not pending.err and #pending == 0 then
+    return 0
+  end
+end
+local names = { 'reason', 'message', 'sink', 'source', 'entry', 'index', 'received', 'delivery', 'trace', 'body' }
+local added = 0
+for i = 3, #ARGV, #names do
+  local letter = {}
+  for n, name in ipairs(names) do
+    letter[#letter + 1] = name
+    letter[#letter + 1] = ARGV[i + n - 1]
+  end
+  redis.call('XADD', KEYS[1], '*', unpack(letter))
+  added = added + 1
+end
+if id ~= '' then
+  redis.call('XACK', KEYS[2], group, id)
+end
+return added

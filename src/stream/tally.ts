@@ -1,0 +1,48 @@
+import type { Redis } from 'ioredis'
+import { loadScript } from './scripts.js'
+
+const tally = loadScript('tally')
+
+/** Entries that one call counts: about 3 ms in which Redis does nothing else. */
+const TALLY_PAGE = 1_000
+
+/** What a part of a stream holds. */
+export interface Tally {
+  /** The id of its first entry; `undefined` where it has none. */
+  readonly first: string | undefined
+  /** Entries by the value of the field that was asked for; all under '' where none was. */
+  readonly counts: ReadonlyMap<string, number>
+  /** Whether the end of the stream was reached. */
+  readonly complete: boolean
+}
+
+/**
+ * Counts a stream's entries from a point on, exactly: 3 ms of Redis' time for 1,000 entries of 600 bytes, in
+ * calls of that length. Only the counts come over the network.
+ * @param after id that the count begins behind; `undefined`: at the start
+ * @param pages most calls; the count may stay incomplete then
+ */
+export async function tallyStream(
+  redis: Redis,
+  stream: string,
+  after: string | undefined,
+  { field = '', pages = Number.POSITIVE_INFINITY }: { readonly field?: string; readonly pages?: number } = {},
+): Promise<Tally> {
+  const counts = new Map<string, number>()
+  let first: string | undefined
+  let from = after === undefined ? '-' : `(${after}`
+  for (let page = 0; page < pages; page++) {
+    const reply = (await tally(redis, [stream], [from, TALLY_PAGE, field])) as [string, string, ...unknown[]]
+    const [firstId, lastId, ...pairs] = reply
+    let size = 0
+    for (let i = 0; i < pairs.length; i += 2) {
+      const [value, count] = [String(pairs[i]), Number(pairs[i + 1])]
+      counts.set(value, (counts.get(value) ?? 0) + count)
+      size += count
+    }
+    first ??= firstId || undefined
+    if (size < TALLY_PAGE) return { first, counts, complete: true }
+    from = `(${lastId}`
+  }
+  return { first, counts, complete: false }
+}

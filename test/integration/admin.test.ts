@@ -1,0 +1,89 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterEach, describe, expect, it } from 'vitest'
+import { type Admin, type Probe, startAdmin } from '../../src/ops/admin.js'
+
+const open: Admin[] = []
+afterEach(async () => {
+  await Promise.all(open.splice(0).map((admin) => admin.close()))
+})
+
+async function start(...probes: Partial<Probe>[]) {
+  const stop = new AbortController()
+  const admin = await startAdmin('127.0.0.1', 0, stop.signal)
+  open.push(admin)
+  for (const probe of probes) {
+    admin.add({ name: 'postgres', ready: async () => undefined, stats: () => ({}), ...probe })
+  }
+  const get = async (path: string) => {
+    const response = await fetch(`http://127.0.0.1:${admin.port}${path}`)
+    return { status: response.status, body: (await response.json()) as Record<string, unknown> }
+  }
+  return { admin, stop, get }
+}
+
+describe('the admin port', () => {
+  it('says that the process lives', async () => {
+    const { get } = await start()
+    expect(await get('/healthz')).toEqual({ status: 200, body: { status: 'alive' } })
+  })
+
+  it('is ready when every role is', async () => {
+    const { get } = await start({}, { name: 'mongo' })
+    expect(await get('/readyz')).toEqual({ status: 200, body: { status: 'ready', problems: {} } })
+  })
+
+  it('names who is not ready, and why', async () => {
+    const { get } = await start(
+      {},
+      { name: 'mongo', ready: () => Promise.reject(new Error('MongoDB is away')) },
+    )
+    const body = { status: 'not ready', problems: { mongo: 'MongoDB is away' } }
+    expect(await get('/readyz')).toEqual({ status: 503, body })
+  })
+
+  it('does not wait for a check that hangs, and tells it to end', async () => {
+    let told: unknown
+    const { get } = await start({
+      ready: async (signal) => {
+        await sleep(10_000, undefined, { signal, ref: false }).catch(() => {
+          told = signal.reason
+        })
+      },
+    })
+    const began = performance.now()
+    const { status, body } = await get('/readyz')
+    expect([status, body.problems]).toEqual([503, { postgres: 'no answer within 2 s' }])
+    expect(performance.now() - began).toBeLessThan(4_000)
+    expect(told).toBeInstanceOf(DOMException)
+  })
+
+  it('is not ready any more once it stops, but alive', async () => {
+    const { get, stop } = await start({})
+    stop.abort()
+    const body = { status: 'not ready', problems: { process: 'stopping' } }
+    expect(await get('/readyz')).toEqual({ status: 503, body })
+    expect((await get('/healthz')).status).toBe(200)
+  })
+
+  it('shows the figures of each role', async () => {
+    const { get } = await start({ stats: () => ({ settled: 5 }) }, { name: 'edge', stats: () => null })
+    expect(await get('/stats')).toEqual({ status: 200, body: { postgres: { settled: 5 }, edge: null } })
+  })
+
+  it('takes a query for no part of the path, and tells what there is', async () => {
+    const { get } = await start()
+    expect((await get('/healthz?from=probe')).status).toBe(200)
+    for (const path of ['/', '/healthz/', '/constructor', '/__proto__']) {
+      const { status, body } = await get(path)
+      expect([status, body.message]).toEqual([404, 'Try one of /healthz, /readyz, /stats'])
+    }
+  })
+
+  it('names ADMIN_PORT where the port is taken', async () => {
+    const { admin } = await start()
+    const signal = new AbortController().signal
+    await expect(startAdmin('127.0.0.1', admin.port, signal)).rejects.toThrow(
+      `Port ${admin.port} is taken. Set ADMIN_PORT`,
+    )
+  })
+})
