@@ -1,0 +1,53 @@
+import type { Collection, Db } from 'mongodb'
+import { MIGRATIONS } from '../../../migrations/mongo/index.js'
+import type { Entity } from '../../../schemas/contract.js'
+import type { Databases } from './connect.js'
+
+/** What has been applied, and who applies now: a document for each migration, and one for the lock. */
+export interface MigrationDocument {
+  /** A migration's name, or `lock`. */
+  _id: string
+  appliedAt?: Date
+  /** In the lock: who holds it. */
+  holder?: string
+  /** In the lock: grows while the holder lives. */
+  beat?: number
+}
+
+/** The bookkeeping of the migrations, in the state database. */
+export function bookkeepingOf(state: Db): Collection<MigrationDocument> {
+  return state.collection<MigrationDocument>('tributary.migrations')
+}
+
+/** Names of the migrations that a database has been through. */
+export async function appliedMigrations(state: Db): Promise<string[]> {
+  const documents = await bookkeepingOf(state)
+    .find({ appliedAt: { $exists: true } })
+    .toArray()
+  return documents.map((document) => document._id)
+}
+
+/** @throws Error that names the first migration that a database lacks */
+export async function checkMigrated(state: Db): Promise<void> {
+  const applied = new Set(await appliedMigrations(state))
+  const missing = MIGRATIONS.find((migration) => !applied.has(migration.name))
+  if (missing === undefined) return
+  const what = `the MongoDB database ${state.databaseName} lacks migration ${missing.name}`
+  throw new Error(`${what}: run tributary migrate`)
+}
+
+/** @throws Error that names the first collection or view that entities lack: a migration has to make it */
+export async function checkCollections(databases: Databases, entities: readonly Entity[]): Promise<void> {
+  for (const name of ['state', 'events'] as const) {
+    const db = databases[name]
+    const collections = await db.listCollections({}, { nameOnly: true }).toArray()
+    const known = new Set(collections.map((collection) => collection.name))
+    for (const { name: entity, mongo } of entities) {
+      if (mongo.database !== name) continue
+      const missing = [mongo.collection, mongo.view ?? mongo.collection].find((place) => !known.has(place))
+      if (missing === undefined) continue
+      const what = `the MongoDB database ${db.databaseName} has no ${missing}, which ${entity} need`
+      throw new Error(`${what}; add a migration that makes it to migrations/mongo and run tributary migrate`)
+    }
+  }
+}

@@ -1,0 +1,92 @@
+import type { ObjectId } from 'mongodb'
+import type { Entity } from '../../../schemas/contract.js'
+import { type Field, newerFields, type State } from '../../state/state.js'
+import { NO_VERSION, type Version } from '../../state/version.js'
+
+/** A State as it is stored: its fields at the top level, for readers, and bookkeeping apart from them. */
+export interface StateDocument {
+  _id: string
+  /** Missing in a document that was there before us; such a one is older than every event. */
+  _tributary?: Bookkeeping
+  [field: string]: unknown
+}
+
+/** What a reader need not care for. */
+interface Bookkeeping {
+  version: Version
+  /** A new one with every write, to notice another worker's. It tells the time of the write, too. */
+  revision: ObjectId
+  /** Fields newer than the base. An array, because not every server stores every field name. */
+  fieldVersions?: { name: string; version: Version }[]
+  /** When the delete was written: a tombstone waits from then on to be purged. */
+  deletedAt?: Date
+  /** Fields that cannot stand at the top level under their own names. */
+  reserved?: { name: string; value: unknown }[]
+}
+
+/** A State as it was found, and what tells whether it is still the same. */
+export interface Stored {
+  readonly state: State
+  /** `null` where the document was there before us. */
+  readonly revision: ObjectId | null
+}
+
+/**
+ * Whether a field's name is taken, or is one that some servers or the driver give a meaning to. The same for
+ * every server, so that a database can be moved.
+ */
+function isReserved(name: string, { mongo }: Entity): boolean {
+  return (
+    name === '' ||
+    name === '_id' ||
+    name === '_tributary' ||
+    name === '_bsontype' ||
+    name === mongo.processedAt ||
+    name.startsWith('$') ||
+    name.includes('.')
+  )
+}
+
+/** The document of a State. */
+export function toDocument(
+  entity: Entity,
+  key: string,
+  state: State,
+  revision: ObjectId,
+  now: Date,
+): StateDocument {
+  const { processedAt } = entity.mongo
+  const reserved: { name: string; value: unknown }[] = []
+  // Without a prototype `__proto__` is a name like any other.
+  const document: StateDocument = Object.assign(Object.create(null), { _id: key })
+  for (const [name, { value }] of state.fields) {
+    if (isReserved(name, entity)) reserved.push({ name, value })
+    else document[name] = value
+  }
+  const newer = Array.from(newerFields(state), ([name, version]) => ({ name, version }))
+  document._tributary = {
+    version: state.version,
+    revision,
+    ...(newer.length > 0 && { fieldVersions: newer }),
+    ...(state.deleted && { deletedAt: now }),
+    ...(reserved.length > 0 && { reserved }),
+  }
+  if (processedAt !== undefined) document[processedAt] = now
+  return document
+}
+
+/** The State of a document, whoever wrote it. */
+export function fromDocument(entity: Entity, document: StateDocument): Stored {
+  const { _id, _tributary: bookkeeping, ...values } = document
+  const version = bookkeeping?.version ?? NO_VERSION
+  const newer = new Map(bookkeeping?.fieldVersions?.map((field) => [field.name, field.version]))
+  const fields = new Map<string, Field>()
+  const add = (name: string, value: unknown) =>
+    fields.set(name, { value, version: newer.get(name) ?? version })
+  for (const name of Object.keys(values)) {
+    if (name !== entity.mongo.processedAt) add(name, values[name])
+  }
+  for (const { name, value } of bookkeeping?.reserved ?? []) add(name, value)
+  const deleted = bookkeeping?.deletedAt !== undefined
+  return { state: { version, deleted, fields }, revision: bookkeeping?.revision ?? null }
+}

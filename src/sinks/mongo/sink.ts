@@ -1,0 +1,102 @@
+import type { Collection, MongoClient } from 'mongodb'
+import type { Entity } from '../../../schemas/contract.js'
+import { BatchError, type RejectedError } from '../../errors.js'
+import type { Change, Sink } from '../sink.js'
+import { checkCollections, checkMigrated } from './applied.js'
+import { type DatabaseNames, type Databases, databasesOf, mongoClient } from './connect.js'
+import type { StateDocument } from './document.js'
+import { outcomeOf } from './errors.js'
+import { checkStorable } from './storable.js'
+import { writeChanges } from './write.js'
+
+/** Where the documents go. */
+export interface MongoSinkOptions {
+  readonly url: string
+  readonly databases: DatabaseNames
+  /** What will be written: each needs a collection, made by a migration. */
+  readonly entities: readonly Entity[]
+}
+
+/**
+ * Connects, and checks that the migrations have been applied.
+ * @throws TransientError where MongoDB does not answer · Error that names the missing migration or collection
+ */
+export async function createMongoSink({ url, databases, entities }: MongoSinkOptions): Promise<Sink> {
+  const client = mongoClient(url)
+  try {
+    await client.connect()
+    const found = databasesOf(client, databases)
+    await checkMigrated(found.state)
+    await checkCollections(found, entities)
+    return new MongoSink(client, found)
+  } catch (error) {
+    await client.close()
+    throw outcomeOf(error, 'be opened')
+  }
+}
+
+class MongoSink implements Sink {
+  readonly name = 'mongo'
+
+  constructor(
+    readonly client: MongoClient,
+    readonly databases: Databases,
+  ) {}
+
+  async write(changes: readonly Change[], signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted()
+    await unlessAborted(this.#write(changes, signal), signal)
+  }
+
+  async #write(changes: readonly Change[], signal: AbortSignal): Promise<void> {
+    const rejected = new Map<Change, RejectedError>()
+    const byEntity = new Map<Entity, Change[]>()
+    for (const change of changes) {
+      const flaw = checkStorable(change)
+      const others = byEntity.get(change.entity)
+      if (flaw !== undefined) rejected.set(change, flaw)
+      else if (others !== undefined) others.push(change)
+      else byEntity.set(change.entity, [change])
+    }
+    const writing = Array.from(byEntity, ([entity, some]) =>
+      writeChanges({ collection: this.#collection(entity), entity, signal, rejected }, some),
+    )
+    const outcomes = await Promise.allSettled(writing)
+    for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
+    if (rejected.size > 0) throw new BatchError(rejected)
+  }
+
+  #collection({ mongo }: Entity): Collection<StateDocument> {
+    return this.databases[mongo.database].collection<StateDocument>(mongo.collection)
+  }
+
+  async ping(signal: AbortSignal): Promise<void> {
+    try {
+      await this.databases.state.command({ ping: 1 }, { signal })
+    } catch (error) {
+      signal.throwIfAborted()
+      throw outcomeOf(error, 'be pinged')
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.client.close()
+  }
+}
+
+/**
+ * The driver cannot abort a bulk write, and hears of an abort by many listeners where it can. What is left alone
+ * does no harm: it would be repeated anyway.
+ */
+async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  let onAbort = () => {}
+  const aborted = new Promise<never>((_, reject) => {
+    onAbort = () => reject(signal.reason)
+  })
+  signal.addEventListener('abort', onAbort)
+  try {
+    return await Promise.race([work, aborted])
+  } finally {
+    signal.removeEventListener('abort', onAbort)
+  }
+}

@@ -1,0 +1,125 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type AnyBulkWriteOperation, type Collection, MongoBulkWriteError, ObjectId } from 'mongodb'
+import type { Entity } from '../../../schemas/contract.js'
+import { type RejectedError, TransientError } from '../../errors.js'
+import { backoffMs } from '../../retry.js'
+import { includes, join } from '../../state/state.js'
+import { bisect } from '../bisect.js'
+import type { Change } from '../sink.js'
+import { OPERATION_MS } from './connect.js'
+import { type StateDocument, type Stored, toDocument } from './document.js'
+import { isLostRace, outcomeOf, refusal, refusalOfSome, transientOf } from './errors.js'
+import { readStored } from './read.js'
+
+/** Changes of one entity on their way into its collection. */
+export interface Writing {
+  readonly collection: Collection<StateDocument>
+  readonly entity: Entity
+  /** Ends it between two operations. */
+  readonly signal: AbortSignal
+  /** Gets the changes that can never be stored. */
+  readonly rejected: Map<Change, RejectedError>
+}
+
+/** A change, and the operation that stores its join with what was found. */
+interface Write {
+  readonly change: Change
+  readonly operation: AnyBulkWriteOperation<StateDocument>
+}
+
+/** Another worker's write takes milliseconds; a majority that lags, more. */
+const PAUSE = { initialMs: 10, maxMs: 500 }
+/** Rounds before the pipeline shall know that something is odd: about five seconds. */
+const MOST_ROUNDS = 16
+
+/**
+ * Joins changes into their documents with operations that every server has: read, join, write what is new under
+ * the condition that nobody else wrote in between; what somebody did is read and joined again.
+ * Costs a read, and a write of two round trips at most where there is news; a redelivery costs the read.
+ * @param changes at most one for a key
+ * @throws TransientError · the signal's reason, once it is aborted
+ */
+export async function writeChanges(writing: Writing, changes: readonly Change[]): Promise<void> {
+  const { collection, entity, signal } = writing
+  let open = changes
+  for (let round = 1; open.length > 0; round++) {
+    const keys = open.map((change) => change.key)
+    const found = await readStored(collection, entity, keys)
+    signal.throwIfAborted()
+    const writes = open.flatMap((change) => newsOf(change, found.get(change.key)) ?? [])
+    open = await send(writing, writes)
+    if (open.length === 0) return
+    if (round === MOST_ROUNDS) throw new TransientError(tooLate(collection.namespace, open))
+    await sleep(backoffMs(round, PAUSE))
+    signal.throwIfAborted()
+  }
+}
+
+function tooLate(namespace: string, open: readonly Change[]): string {
+  const what = `${open.length} documents of ${namespace}, ${open[0]?.key} the first`
+  return `${what}, changed each time between reading and writing; many writers, or no majority for long`
+}
+
+function newsOf(change: Change, stored: Stored | undefined): Write | undefined {
+  const { entity, key, state } = change
+  const document = (joined: typeof state) => toDocument(entity, key, joined, new ObjectId(), new Date())
+  if (stored === undefined) return { change, operation: { insertOne: { document: document(state) } } }
+  if (includes(stored.state, state)) return undefined
+  const filter = { _id: key, '_tributary.revision': stored.revision }
+  return { change, operation: { replaceOne: { filter, replacement: document(join(stored.state, state)) } } }
+}
+
+/** @returns the changes that came too late: another worker has written their documents */
+async function send(writing: Writing, writes: readonly Write[]): Promise<Change[]> {
+  const late: Change[] = []
+  const refused = await bisect(writes, async (part) => {
+    late.push(...(await sendPart(writing, part)))
+  })
+  for (const [{ change }, refusal] of refused) writing.rejected.set(change, refusal)
+  return late
+}
+
+/** @throws RejectedError where something, it is not known what, cannot even be sent */
+async function sendPart(writing: Writing, writes: readonly Write[]): Promise<Change[]> {
+  const { collection } = writing
+  const operations = writes.map((write) => write.operation)
+  const options = { ordered: false, maxTimeMS: OPERATION_MS }
+  try {
+    const { matchedCount } = await collection.bulkWrite(operations, options)
+    return lateReplacements(writes, matchedCount)
+  } catch (error) {
+    if (error instanceof MongoBulkWriteError && error.result.hasWriteErrors()) {
+      return settle(writing, writes, error)
+    }
+    throw refusalOfSome(error) ?? outcomeOf(error, `write to ${collection.namespace}`)
+  }
+}
+
+/** The changes of which a bulk write says that something is wrong with their documents, each for itself. */
+function settle(
+  { collection, rejected }: Writing,
+  writes: readonly Write[],
+  error: MongoBulkWriteError,
+): Change[] {
+  const doing = `write to ${collection.namespace}`
+  const concern = error.result.getWriteConcernError()
+  if (concern !== undefined) throw transientOf({ ...concern.toJSON(), code: concern.code ?? 0 }, doing)
+  const late: Change[] = []
+  const fine = new Set(writes)
+  for (const one of error.result.getWriteErrors()) {
+    const write = writes[one.index]
+    if (write === undefined) throw error
+    fine.delete(write)
+    const refused = refusal(one)
+    if (isLostRace(one)) late.push(write.change)
+    else if (refused !== undefined) rejected.set(write.change, refused)
+    else throw transientOf(one, doing)
+  }
+  return [...late, ...lateReplacements([...fine], error.result.matchedCount)]
+}
+
+/** The server tells how many replacements found their document, not which: if one did not, all are looked at. */
+function lateReplacements(writes: readonly Write[], matchedCount: number): Change[] {
+  const replacements = writes.filter(({ operation }) => 'replaceOne' in operation)
+  return matchedCount === replacements.length ? [] : replacements.map(({ change }) => change)
+}

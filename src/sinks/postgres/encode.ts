@@ -1,0 +1,110 @@
+import { RejectedError } from '../../errors.js'
+import type { State } from '../../state/state.js'
+import { formatTimestamp } from '../../state/timestamp.js'
+import { timestampOf, type Version } from '../../state/version.js'
+import type { Column, Layout } from './layout.js'
+
+const NULL = '\\N'
+
+/**
+ * A row of the stage in COPY's text format, without the line's end: id, the layout's columns, extra, _version,
+ * _field_versions, _deleted_at. Costs 2 to 3 us.
+ * @throws RejectedError where a text holds what Postgres cannot store
+ */
+export function encodeRow(layout: Layout, key: string, state: State): string {
+  const { columns, extra } = layout.place(state)
+  const row = [escapeText(storable(key, 'the id'))]
+  const versions = new Map<string, Version>()
+  for (const [position, column] of layout.columns.entries()) {
+    const field = columns[position]
+    row.push(field === undefined ? NULL : encodeValue(column, field.value))
+    if (field !== undefined && field.version > state.version) versions.set(column.name, field.version)
+  }
+  const extras: string[] = []
+  for (const [name, { value, version }] of extra) {
+    extras.push(storableJson(`${JSON.stringify(name)}:${toJson(value, name)}`, name))
+    if (version > state.version) versions.set(name, version)
+  }
+  row.push(
+    object(extras),
+    state.version,
+    encodeRecord(versions),
+    state.deleted ? formatTimestamp(timestampOf(state.version)) : NULL,
+  )
+  return row.join('\t')
+}
+
+/**
+ * A value in COPY's text format. Postgres converts the text to the column's type, or refuses it.
+ * @throws RejectedError where a text holds what Postgres cannot store
+ */
+export function encodeValue({ name, kind }: Column, value: unknown): string {
+  if (value === null || value === undefined) return NULL
+  if (kind === 'json') return escapeText(storableJson(toJson(value, name), name))
+  if (kind === 'array' && Array.isArray(value)) return escapeText(arrayLiteral(value, name))
+  return escapeText(toText(value, name))
+}
+
+function toText(value: unknown, name: string): string {
+  if (typeof value === 'string') return storable(value, name)
+  return typeof value === 'object' ? toJson(value, name) : String(value)
+}
+
+function arrayLiteral(values: readonly unknown[], name: string): string {
+  const elements = values.map((value) => {
+    if (value === null) return 'NULL'
+    if (Array.isArray(value)) return arrayLiteral(value, name)
+    return `"${toText(value, name).replace(/["\\]/g, '\\$&')}"`
+  })
+  return `{${elements.join(',')}}`
+}
+
+function toJson(value: unknown, name: string): string {
+  try {
+    return JSON.stringify(value)
+  } catch (error) {
+    // What was parsed has no circles: only its depth can be too much.
+    if (error instanceof RangeError) throw unstorable(name, 'is nested too deep')
+    throw error
+  }
+}
+
+const ESCAPES: Readonly<Record<string, string>> = { '\\': '\\\\', '\n': '\\n', '\r': '\\r', '\t': '\\t' }
+const SPECIAL = /[\\\n\r\t]/
+const EVERY_SPECIAL = /[\\\n\r\t]/g
+
+/** A text in COPY's text format. */
+export function escapeText(text: string): string {
+  return SPECIAL.test(text) ? text.replace(EVERY_SPECIAL, (special) => ESCAPES[special] ?? special) : text
+}
+
+function storable(text: string, name: string): string {
+  if (text.includes('\0')) throw unstorable(name, 'contains a NUL character')
+  // In UTF-8 it would silently become another character.
+  if (!text.isWellFormed()) throw unstorable(name, 'contains half a surrogate pair')
+  return text
+}
+
+/** Escapes of NUL and of half surrogate pairs, as JSON.stringify writes them; not behind an escaped backslash. */
+const UNSTORABLE_ESCAPE = /(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f])/
+
+function storableJson(json: string, name: string): string {
+  if (json.includes('\\u') && UNSTORABLE_ESCAPE.test(json)) {
+    throw unstorable(name, 'contains a NUL character or half a surrogate pair')
+  }
+  return json
+}
+
+function unstorable(name: string, what: string): RejectedError {
+  const remedy = 'which Postgres cannot store; correct it at the sender'
+  return new RejectedError('refused_by_store', `${JSON.stringify(name)} ${what}, ${remedy}`)
+}
+
+/** Versions by name as JSON in COPY's text format; NULL where there are none. */
+export function encodeRecord(versions: ReadonlyMap<string, Version>): string {
+  return object(Array.from(versions, ([name, version]) => `${JSON.stringify(name)}:"${version}"`))
+}
+
+function object(entries: readonly string[]): string {
+  return entries.length === 0 ? NULL : escapeText(`{${entries.join(',')}}`)
+}

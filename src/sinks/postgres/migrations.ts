@@ -1,0 +1,103 @@
+import { readdir, readFile } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import pg from 'pg'
+import { MigrationError, Umzug } from 'umzug'
+import type { Asker } from './catalog.js'
+import type { Connection } from './connection.js'
+import { SchemaError } from './errors.js'
+
+/** Beside the sources as beside what is built from them. */
+const SHIPPED = fileURLToPath(new URL('../../../migrations/postgres', import.meta.url))
+
+/** What the migrations' own record needs, before the first of them. */
+const RECORD = `
+  CREATE SCHEMA IF NOT EXISTS tributary;
+  CREATE TABLE IF NOT EXISTS tributary.schema_versions (
+    version integer PRIMARY KEY,
+    name text NOT NULL,
+    applied_at timestamptz NOT NULL DEFAULT now()
+  )`
+
+/**
+ * The files of migrations that the database lacks, in their order.
+ * @param directory of the files, `<number>_<what>.sql`
+ */
+export async function missingMigrations(asker: Asker, directory = SHIPPED): Promise<string[]> {
+  const [record] = await asker.any<{ exists: boolean }>(
+    "SELECT to_regclass('tributary.schema_versions') IS NOT NULL AS exists",
+  )
+  const applied = new Set(record?.exists ? await appliedVersions(asker) : [])
+  return (await migrationFiles(directory)).filter((file) => !applied.has(versionOf(file)))
+}
+
+/**
+ * Applies the migrations that the database lacks, each with its record in one transaction. Whoever calls holds
+ * the lock that keeps others from doing the same.
+ * @param report is told each file that was applied
+ * @throws SchemaError names the file that failed; it is rolled back, and the ones before it stay
+ */
+export async function applyMigrations(
+  connection: Connection,
+  report: (line: string) => void,
+  directory = SHIPPED,
+): Promise<void> {
+  await connection.multi(RECORD)
+  const files = await migrationFiles(directory)
+  const umzug = new Umzug({
+    logger: undefined,
+    context: connection,
+    migrations: files.map((file) => ({
+      name: file,
+      up: async () => {
+        const sql = await readFile(`${directory}/${file}`, 'utf8')
+        await connection.tx(async (transaction) => {
+          await transaction.multi(sql)
+          await transaction.none('INSERT INTO tributary.schema_versions (version, name) VALUES ($1, $2)', [
+            versionOf(file),
+            file,
+          ])
+        })
+        report(`Postgres: applied ${file}`)
+      },
+    })),
+    storage: {
+      executed: async () => {
+        const applied = new Set(await appliedVersions(connection))
+        return files.filter((file) => applied.has(versionOf(file)))
+      },
+      // Recorded above: a record after the transaction could be lost.
+      logMigration: async () => {},
+      unlogMigration: async () => {},
+    },
+  })
+  try {
+    await umzug.up()
+  } catch (error) {
+    if (!(error instanceof MigrationError)) throw error
+    throw failureOf(error.migration.name, error.cause)
+  }
+}
+
+/** What the server says of a migration is final; a lost connection is not. */
+function failureOf(file: string, cause: unknown): unknown {
+  if (!(cause instanceof pg.DatabaseError)) return cause
+  const { message, position, detail = '', hint = '' } = cause
+  const where = position === undefined ? '' : ` at character ${position}`
+  const said = [message + where, detail, hint].filter((part) => part !== '').join('; ')
+  const remedy = 'it is rolled back: put right what it stumbles on, and run `tributary migrate` again'
+  return new SchemaError(`the migration ${file} failed: ${said}; ${remedy}`, { cause })
+}
+
+async function appliedVersions(asker: Asker): Promise<number[]> {
+  const rows = await asker.any<{ version: number }>('SELECT version FROM tributary.schema_versions')
+  return rows.map(({ version }) => version)
+}
+
+async function migrationFiles(directory: string): Promise<string[]> {
+  const files = (await readdir(directory)).filter((file) => /^\d+_.*\.sql$/.test(file))
+  return files.sort((a, b) => versionOf(a) - versionOf(b))
+}
+
+function versionOf(file: string): number {
+  return Number.parseInt(file, 10)
+}

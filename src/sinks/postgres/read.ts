@@ -1,0 +1,76 @@
+import type { Entity } from '../../../schemas/contract.js'
+import type { Field, State } from '../../state/state.js'
+import type { Version } from '../../state/version.js'
+import { recordedLayouts } from './catalog.js'
+import { openDatabase, withConnection } from './connection.js'
+import { SchemaError } from './errors.js'
+import type { Layout } from './layout.js'
+import { tableName } from './statements.js'
+
+/** What Postgres holds, read back as states: for ledgers and tests. */
+export interface PostgresStates {
+  readonly name: 'postgres'
+  /**
+   * Tombstones are included, unknown keys left out. A field has the contract's name, or else that of its column;
+   * its value is as `to_jsonb` puts it. A column that is NULL since the base is absent.
+   * @throws TransientError where Postgres cannot be asked now · the signal's reason, once it is aborted
+   */
+  read(entity: Entity, keys: readonly string[], signal?: AbortSignal): Promise<Map<string, State>>
+  close(): Promise<void>
+}
+
+/** A row as JSON; what else is in it are the table's columns. */
+interface StoredRow {
+  readonly [column: string]: unknown
+  readonly id: string
+  readonly extra: Readonly<Record<string, unknown>> | null
+  readonly _version: Version
+  readonly _field_versions: Readonly<Record<string, Version>> | null
+  readonly _deleted_at: string | null
+}
+
+/** Keys of one query. */
+const PAGE = 1_000
+const NEVER = new AbortController().signal
+
+/** Connects at the first read. @throws Error where the URL is none */
+export function openPostgresStates(url: string): PostgresStates {
+  const database = openDatabase({ url, poolSize: 1, statementTimeoutMs: 0 })
+  return {
+    name: 'postgres',
+    close: () => database.$pool.end(),
+    read: ({ name, fields, postgres }, keys, signal = NEVER) => {
+      if (postgres === undefined) throw new Error(`the entity ${name} is not kept in Postgres`)
+      const { table } = postgres
+      return withConnection(database, `read tributary.${table}`, signal, async (connection) => {
+        const layout = (await recordedLayouts(connection)).get(table)
+        if (layout === undefined)
+          throw new SchemaError(`tributary.${table} is new: run \`tributary migrate\``)
+        const names = new Map(fields.map((field) => [layout.positionOf(field), field]))
+        const states = new Map<string, State>()
+        for (let start = 0; start < keys.length; start += PAGE) {
+          const rows = await connection.any<{ row: StoredRow }>(
+            `SELECT to_jsonb(t) AS row FROM ${tableName(table)} AS t WHERE id = ANY ($1)`,
+            [keys.slice(start, start + PAGE)],
+          )
+          for (const { row } of rows) states.set(row.id, stateOf(row, layout, names))
+        }
+        return states
+      })
+    },
+  }
+}
+
+function stateOf(row: StoredRow, layout: Layout, names: ReadonlyMap<number | undefined, string>): State {
+  const versions = new Map(Object.entries(row._field_versions ?? {}))
+  const fields = new Map<string, Field>()
+  for (const [name, value] of Object.entries(row.extra ?? {})) {
+    fields.set(name, { value, version: versions.get(name) ?? row._version })
+  }
+  for (const [position, column] of layout.columns.entries()) {
+    const [name, value] = [names.get(position) ?? column.name, row[column.name]]
+    const version = versions.get(column.name)
+    if (value !== null || version !== undefined) fields.set(name, { value, version: version ?? row._version })
+  }
+  return { version: row._version, deleted: row._deleted_at !== null, fields }
+}

@@ -1,0 +1,186 @@
+import type { Entity } from '../../../schemas/contract.js'
+import { BatchError, RejectedError } from '../../errors.js'
+import { bisect } from '../bisect.js'
+import type { Change, Sink } from '../sink.js'
+import { realColumns, recordedLayouts, storedEntities } from './catalog.js'
+import { type Connection, copyIn, type Database, openDatabase, withConnection } from './connection.js'
+import { encodeRow } from './encode.js'
+import { refusalOf, SchemaError, StaleLayoutError } from './errors.js'
+import type { Layout } from './layout.js'
+import { missingMigrations } from './migrations.js'
+import { prepareStatements, writeStatements } from './statements.js'
+
+/** What {@link createPostgresSink} needs to know. */
+export interface PostgresSinkOptions {
+  readonly url: string
+  /** Connections, that is batches at a time; default: 4. */
+  readonly poolSize?: number
+  readonly entities: readonly Entity[]
+  /** Is told, in a line, what a person should know; default: nobody. */
+  readonly report?: (line: string) => void
+  /** Ends the start; not the sink, once it is there. */
+  readonly signal?: AbortSignal
+}
+
+/** The sink, and what its pool is doing. */
+export interface PostgresSink extends Sink {
+  /** Connections that idle and that work, and batches that wait for one. */
+  pool(): { readonly idle: number; readonly inUse: number; readonly waiting: number }
+}
+
+type Layouts = ReadonlyMap<string, Layout>
+
+/** No statement takes longer than this, in milliseconds. */
+const STATEMENT_MS = 30_000
+const NEVER = new AbortController().signal
+
+/**
+ * Opens the sink, after a look at the schema.
+ * @throws SchemaError where `tributary migrate` is due · TransientError where Postgres cannot be asked now · the
+ * signal's reason, once it is aborted
+ */
+export async function createPostgresSink(options: PostgresSinkOptions): Promise<PostgresSink> {
+  const { url, poolSize = 4, entities, report = () => {}, signal = NEVER } = options
+  const database = openDatabase({ url, poolSize, statementTimeoutMs: STATEMENT_MS })
+  try {
+    const layouts = await withConnection(database, 'read its layout', signal, (connection) =>
+      checkedLayouts(connection, entities, report),
+    )
+    return new CopySink(database, layouts)
+  } catch (error) {
+    await database.$pool.end()
+    throw error
+  }
+}
+
+async function checkedLayouts(
+  connection: Connection,
+  entities: readonly Entity[],
+  report: (line: string) => void,
+): Promise<Layouts> {
+  const [missing] = await missingMigrations(connection)
+  if (missing !== undefined) {
+    throw new SchemaError(`Postgres lacks the migration ${missing}: run \`tributary migrate\``)
+  }
+  const layouts = await recordedLayouts(connection)
+  for (const entity of storedEntities(entities)) {
+    const { table } = entity.postgres
+    const columns = await connection.tx((transaction) => realColumns(transaction, entity))
+    const layout = layouts.get(table)
+    const lost = layout?.columns.find(({ name }) => !columns.some((column) => column.name === name))
+    if (layout === undefined || lost !== undefined) {
+      const what = lost === undefined ? 'is new' : `has lost its column ${lost.name}`
+      throw new SchemaError(`tributary.${table} ${what} since the last run of it: run \`tributary migrate\``)
+    }
+    for (const { name } of columns) {
+      if (layout.columns.some((column) => column.name === name)) continue
+      report(`the column ${name} of tributary.${table} is not written to yet: run \`tributary migrate\``)
+    }
+  }
+  return layouts
+}
+
+interface Row {
+  readonly change: Change
+  readonly layout: Layout
+  /** As COPY takes it. */
+  readonly text: string
+}
+
+/** Writes each batch with one COPY a table into a stage, and one join from there, in one transaction. */
+class CopySink implements PostgresSink {
+  readonly name = 'postgres'
+  readonly #database: Database
+  #layouts: Layouts
+  #closed: Promise<void> | undefined
+  /** The layouts that a connection has stages for. */
+  readonly #prepared = new WeakMap<Connection['client'], Set<Layout>>()
+
+  constructor(database: Database, layouts: Layouts) {
+    this.#database = database
+    this.#layouts = layouts
+  }
+
+  async write(changes: readonly Change[], signal: AbortSignal): Promise<void> {
+    for (;;) {
+      try {
+        return await this.#write(changes, signal)
+      } catch (error) {
+        if (!(error instanceof StaleLayoutError)) throw error
+      }
+      this.#layouts = await withConnection(this.#database, 'read its layout', signal, recordedLayouts)
+    }
+  }
+
+  async #write(changes: readonly Change[], signal: AbortSignal): Promise<void> {
+    const rejected = new Map<Change, RejectedError>()
+    const rows: Row[] = []
+    for (const change of changes) {
+      const layout = this.#layoutOf(change.entity)
+      try {
+        rows.push({ change, layout, text: encodeRow(layout, change.key, change.state) })
+      } catch (error) {
+        if (!(error instanceof RejectedError)) throw error
+        rejected.set(change, error)
+      }
+    }
+    const refused = await bisect(rows, (part) =>
+      withConnection(this.#database, `write ${part.length} rows`, signal, (connection) =>
+        this.#transaction(connection, part),
+      ),
+    )
+    for (const [{ change }, error] of refused) rejected.set(change, error)
+    if (rejected.size > 0) throw new BatchError(rejected)
+  }
+
+  #layoutOf({ name, postgres }: Entity): Layout {
+    const layout = postgres && this.#layouts.get(postgres.table)
+    if (layout === undefined) throw new Error(`the Postgres sink was opened without the entity ${name}`)
+    return layout
+  }
+
+  /** One round trip a table. The tables go by name, so that workers do not deadlock. */
+  async #transaction(connection: Connection, rows: readonly Row[]): Promise<void> {
+    const byTable = new Map<Layout, string[]>()
+    for (const { layout, text } of rows) {
+      const texts = byTable.get(layout)
+      if (texts) texts.push(text)
+      else byTable.set(layout, [text])
+    }
+    const tables = [...byTable].sort(([a], [b]) => (a.table < b.table ? -1 : 1))
+    for (const [layout] of tables) await this.#prepare(connection, layout)
+    try {
+      for (const [index, [layout, texts]] of tables.entries()) {
+        const begin = index === 0 ? 'BEGIN; ' : ''
+        const commit = index === tables.length - 1 ? '; COMMIT' : ''
+        await copyIn(connection, `${begin}${writeStatements(layout)}${commit}`, texts)
+      }
+    } catch (error) {
+      const refusal = refusalOf(error)
+      if (refusal === undefined) throw error
+      await connection.none('ROLLBACK')
+      throw refusal
+    }
+  }
+
+  async #prepare(connection: Connection, layout: Layout): Promise<void> {
+    const prepared = this.#prepared.get(connection.client) ?? new Set()
+    if (prepared.has(layout)) return
+    await connection.none(prepareStatements(layout))
+    this.#prepared.set(connection.client, prepared.add(layout))
+  }
+
+  async ping(signal: AbortSignal): Promise<void> {
+    await withConnection(this.#database, 'answer', signal, (connection) => connection.one('SELECT 1'))
+  }
+
+  pool(): ReturnType<PostgresSink['pool']> {
+    const { totalCount, idleCount, waitingCount } = this.#database.$pool
+    return { idle: idleCount, inUse: totalCount - idleCount, waiting: waitingCount }
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#database.$pool.end()
+    return this.#closed
+  }
+}

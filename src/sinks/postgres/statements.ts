@@ -1,0 +1,114 @@
+import pg from 'pg'
+import type { Column, Layout } from './layout.js'
+
+/** The lock that every batch holds shared, and a change of the layout alone. Known to 0001_base.sql, too. */
+export const LAYOUT_LOCK = "hashtextextended('tributary.layout', 0)"
+
+/** A name and a text as SQL writes them. */
+export const { escapeIdentifier: identifier, escapeLiteral: literal } = pg
+
+/** Where the rows of an entity are. */
+export function tableName(table: string): string {
+  return `tributary.${identifier(table)}`
+}
+
+const BOOKKEEPING = ['extra', '_version', '_field_versions', '_deleted_at'] as const
+
+/** Of its own for each generation, so that a connection can outlive one. */
+function nameOf(thing: 'stage' | 'write', { table, generation }: Layout): string {
+  return identifier(`${thing}_${generation}_${table}`)
+}
+
+/**
+ * Makes a connection ready to write to a table: once a connection and generation. The stage has the types on
+ * record, so that a column which was altered since is an error of the schema and no refusal of the rows.
+ */
+export function prepareStatements(layout: Layout): string {
+  const stage = nameOf('stage', layout)
+  const columns = layout.columns.map(({ name, type }) => `${identifier(name)} ${type}`)
+  const bookkeeping = [
+    'extra jsonb',
+    '_version text COLLATE "C"',
+    '_field_versions jsonb',
+    '_deleted_at timestamptz',
+  ]
+  return [
+    expectLayout(layout),
+    // A text is to be read alike everywhere, and what is acknowledged is to survive a crash.
+    "SET TimeZone = 'UTC'",
+    "SET DateStyle = 'ISO, MDY'",
+    "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'",
+    `CREATE TEMP TABLE IF NOT EXISTS ${stage} (${['id text', ...columns, ...bookkeeping].join(', ')}) ON COMMIT DELETE ROWS`,
+    `PREPARE ${nameOf('write', layout)} AS ${upsert(layout)}`,
+  ].join('; ')
+}
+
+function expectLayout({ table, generation }: Layout): string {
+  return `CALL tributary.expect_layout(${literal(table)}, ${generation})`
+}
+
+/** The statements that write one table's rows of a batch, around the COPY that takes the rows. */
+export function writeStatements(layout: Layout): string {
+  return [
+    expectLayout(layout),
+    `COPY ${nameOf('stage', layout)} FROM STDIN`,
+    `EXECUTE ${nameOf('write', layout)}`,
+  ].join('; ')
+}
+
+/**
+ * `join` of src/state/state.ts in SQL: what is stored (t) with what comes (excluded). A column or key of extra has
+ * the version that _field_versions gives it, else the row's. In key order, so that workers do not deadlock; a row
+ * that knows everything already is not written.
+ */
+function upsert(layout: Layout): string {
+  const names = layout.columns.map(({ name }) => identifier(name))
+  const all = ['id', ...names, ...BOOKKEEPING]
+  const assignments = layout.columns.map(
+    ({ name }) =>
+      `${identifier(name)} = CASE WHEN ${versionIn('excluded', literal(name))} > ${versionIn('t', literal(name))}
+        THEN excluded.${identifier(name)} ELSE t.${identifier(name)} END`,
+  )
+  return `
+    INSERT INTO ${tableName(layout.table)} AS t (${all.join(', ')})
+    SELECT ${['id', ...layout.columns.map((column) => orDefault(column, identifier(column.name))), ...BOOKKEEPING].join(', ')}
+    FROM ${nameOf('stage', layout)} ORDER BY id COLLATE "C"
+    ON CONFLICT (id) DO UPDATE SET
+      ${[...assignments, ...BOOKKEEPING_JOIN].join(',\n')}
+    WHERE excluded._version > t._version
+      OR excluded._field_versions IS NOT NULL AND EXISTS (
+        SELECT FROM jsonb_each_text(excluded._field_versions) AS news
+        WHERE news.value COLLATE "C" > ${versionIn('t', 'news.key')})`
+}
+
+/** What a column gets for an SQL expression: NULL only where it may be NULL. */
+export function orDefault(column: Column, value: string): string {
+  return column.default === undefined ? value : `coalesce(${value}, ${column.default})`
+}
+
+/** @param key an SQL expression: the name of a column or of a key in extra */
+function versionIn(row: 't' | 'excluded', key: string): string {
+  return `coalesce(${row}._field_versions ->> ${key}, ${row}._version) COLLATE "C"`
+}
+
+/** Each key of a JSON column from the row in which it is newer; a key that the newer row lacks is gone. */
+function newerKeys(column: 'extra' | '_field_versions'): string {
+  return `(SELECT jsonb_object_agg(key, value) FROM (
+      SELECT key, value FROM jsonb_each(t.${column})
+      WHERE ${versionIn('t', 'key')} >= ${versionIn('excluded', 'key')}
+      UNION ALL SELECT key, value FROM jsonb_each(excluded.${column})
+      WHERE ${versionIn('excluded', 'key')} > ${versionIn('t', 'key')}) AS newer)`
+}
+
+/** Most rows have no field versions: they are spared all work on JSON. */
+const BOOKKEEPING_JOIN = [
+  `extra = CASE
+    WHEN t.extra IS NULL AND excluded.extra IS NULL THEN NULL
+    WHEN t._field_versions IS NULL AND excluded._field_versions IS NULL THEN excluded.extra
+    ELSE ${newerKeys('extra')} END`,
+  `_field_versions = CASE
+    WHEN t._field_versions IS NULL AND excluded._field_versions IS NULL THEN NULL
+    ELSE ${newerKeys('_field_versions')} END`,
+  '_deleted_at = CASE WHEN excluded._version > t._version THEN excluded._deleted_at ELSE t._deleted_at END',
+  '_version = greatest(t._version, excluded._version)',
+]

@@ -1,0 +1,82 @@
+import { setMaxListeners } from 'node:events'
+import pg from 'pg'
+import { onTestFinished } from 'vitest'
+import { contacts, interactions } from '../../schemas/cdc.js'
+import { contactRecords } from '../../schemas/contact-sync.js'
+import type { Entity } from '../../schemas/contract.js'
+import { migratePostgres } from '../../src/sinks/postgres/migrate.js'
+import { createPostgresSink, type PostgresSink } from '../../src/sinks/postgres/sink.js'
+import type { Change } from '../../src/sinks/sink.js'
+import type { State } from '../../src/state/state.js'
+import { makeVersion, type Operation, type Version } from '../../src/state/version.js'
+import { freshDatabase } from '../support/fresh.js'
+
+export const ENTITIES = [contacts, interactions, contactRecords]
+export const NEVER = new AbortController().signal
+// Tests have more batches under way at once than a worker.
+setMaxListeners(0, NEVER)
+
+/** A migrated database of the test's own, gone when the test ends. */
+export interface Fixture {
+  readonly url: string
+  /** The rows of a statement's last result. */
+  ask<T extends pg.QueryResultRow = Record<string, unknown>>(sql: string, values?: unknown[]): Promise<T[]>
+  /** @returns what was reported */
+  migrate(): Promise<string[]>
+  sink(poolSize?: number): Promise<PostgresSink>
+}
+
+export async function fixture(): Promise<Fixture> {
+  const { postgresUrl: url, drop } = await freshDatabase()
+  onTestFinished(drop)
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  onTestFinished(() => client.end())
+  const migrate = async () => {
+    const lines: string[] = []
+    await migratePostgres({
+      url,
+      entities: ENTITIES,
+      signal: NEVER,
+      report: (line) => {
+        lines.push(line)
+      },
+    })
+    return lines
+  }
+  await migrate()
+  return {
+    url,
+    migrate,
+    ask: async <T extends pg.QueryResultRow>(sql: string, values?: unknown[]) =>
+      (await client.query<T>(sql, values)).rows,
+    sink: async (poolSize = 2) => {
+      const sink = await createPostgresSink({ url, poolSize, entities: ENTITIES })
+      onTestFinished(() => sink.close())
+      return sink
+    },
+  }
+}
+
+/** A version at a time of the test's choice, in seconds. */
+export function at(seconds: number, operation: Operation = 'patch', index = 0): Version {
+  return makeVersion(1_763_780_000_000_000 + seconds * 1_000_000, operation, {
+    partition: 0,
+    entryId: '1763780760125-0',
+    index,
+  })
+}
+
+export function change(entity: Entity, key: string, state: State): Change {
+  return { entity, key, state, origin: { partition: 0, entryId: '1763780760125-0', index: 0 } }
+}
+
+/** What a promise rejects with. */
+export async function rejection(promise: Promise<unknown>): Promise<unknown> {
+  try {
+    await promise
+  } catch (error) {
+    return error
+  }
+  throw new Error('it should have been rejected')
+}
