@@ -1,0 +1,79 @@
+import { type Command, CommanderError, InvalidArgumentError } from 'commander'
+import { ConfigError } from '../config.js'
+import { TransientError } from '../errors.js'
+import { SchemaError } from '../sinks/postgres/errors.js'
+
+/** sysexits' EX_SOFTWARE: a bug, as opposed to 1 for what the user or the surroundings can put right. */
+const BUG = 70
+
+/**
+ * Runs the command line.
+ * @param create makes the program, with all its commands
+ * @param args without `node` and the script
+ * @returns the exit code; a command may set `process.exitCode` besides
+ */
+export async function runProgram(create: () => Command, args: readonly string[]): Promise<number> {
+  try {
+    await create().parseAsync(args, { from: 'user' })
+    return 0
+  } catch (error) {
+    // It has been printed already, and so has `--help`, which ends this way too.
+    if (error instanceof CommanderError) return error.exitCode
+    const expected = isExpected(error)
+    process.stderr.write(`${expected ? `Error: ${error.message}` : describeBug(error)}\n`)
+    return expected ? 1 : BUG
+  }
+}
+
+/**
+ * What we throw for people is one of our own classes or a plain Error with a message; what the language, Node or
+ * a driver throws is a subclass or has a code.
+ */
+function isExpected(error: unknown): error is Error {
+  if (error instanceof ConfigError || error instanceof TransientError || error instanceof SchemaError)
+    return true
+  return error instanceof Error && error.constructor === Error && !('code' in error)
+}
+
+function describeBug(error: unknown): string {
+  const stack = error instanceof Error ? error.stack : String(error)
+  return `${stack}\nThis is a bug in tributary. Please report it with the lines above.`
+}
+
+/** Applies settings that a command does not inherit when it is added to a program: errors are thrown. */
+export function throwsErrors(command: Command): Command {
+  command.exitOverride().showSuggestionAfterError()
+  for (const subcommand of command.commands) throwsErrors(subcommand)
+  return command
+}
+
+/** Aborted by the first SIGINT or SIGTERM; the second ends the process. */
+export function interruption(): AbortSignal {
+  const controller = new AbortController()
+  const abort = () => {
+    process.off('SIGINT', abort).off('SIGTERM', abort)
+    controller.abort(new Error('interrupted'))
+  }
+  process.on('SIGINT', abort).on('SIGTERM', abort)
+  return controller.signal
+}
+
+/** A whole number. @throws InvalidArgumentError for anything else */
+export function parseWhole(text: string): number {
+  if (!/^\d{1,15}$/.test(text)) throw new InvalidArgumentError('It must be a whole number.')
+  return Number(text)
+}
+
+/** A number above 0. @throws InvalidArgumentError for anything else */
+export function parsePositive(text: string): number {
+  const number = Number(text)
+  if (!(number > 0 && number < 1e9)) throw new InvalidArgumentError('It must be a number above 0.')
+  return number
+}
+
+/** A share, 0 to 1. @throws InvalidArgumentError for anything else */
+export function parseShare(text: string): number {
+  const share = text === '' ? Number.NaN : Number(text)
+  if (!(share >= 0 && share <= 1)) throw new InvalidArgumentError('It must be a share from 0 to 1: 0.05.')
+  return share
+}

@@ -1,0 +1,61 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Redis } from 'ioredis'
+import type { PartitionKeys } from '../../stream/keys.js'
+import { groupFigures } from '../../stream/lag.js'
+import type { WorkerFigures } from '../../telemetry/stats.js'
+import { readStats } from './roles.js'
+import type { DevRun } from './run.js'
+import { liveTable } from './table.js'
+
+/** The live table of a run. */
+export interface Monitor {
+  /** One more request was accepted. */
+  accepted(): void
+  /** Shows the figures a last time. */
+  end(): Promise<void>
+}
+
+/** Shows the live table once a second. */
+export function startMonitor(
+  { roles, services, say }: DevRun,
+  redis: Redis,
+  partitions: readonly PartitionKeys[],
+): Monitor {
+  const workers = roles.filter(({ role }) => role !== 'edge')
+  const draw = liveTable((text) => process.stdout.write(text))
+  const begun = Date.now()
+  const seen = new Set<string>()
+  const ended = new AbortController()
+  let accepted = 0
+  const show = async () => {
+    const rows = await Promise.all(
+      workers.map(async (worker) => {
+        const { undelivered, pending } = await groupFigures(redis, partitions, worker.role, 60_000)
+        const figures = await readStats<WorkerFigures>(worker)
+        return { sink: worker.role, figures, pending: undelivered + pending }
+      }),
+    )
+    for (const { sink, figures } of rows) {
+      if (seen.has(sink) || !figures?.settled) continue
+      seen.add(sink)
+      say(`First event in ${sink} after ${((Date.now() - begun) / 1_000).toFixed(1)} s of traffic`)
+    }
+    draw(accepted, rows)
+  }
+  const loop = (async () => {
+    while (!ended.signal.aborted) {
+      await show()
+      await sleep(1_000, undefined, { signal: ended.signal }).catch(() => undefined)
+    }
+  })()
+  if (!services.mongo) say('There is no MongoDB: its events stay in the stream, for a worker to come')
+  return {
+    accepted: () => {
+      accepted++
+    },
+    end: async () => {
+      ended.abort()
+      await loop
+    },
+  }
+}

@@ -1,0 +1,43 @@
+import { mkdir } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import type { Config } from '../../config.js'
+import { startMongo } from '../../embedded/mongo.js'
+import { startPostgres } from '../../embedded/postgres.js'
+import { startRedis } from '../../embedded/redis.js'
+import type { Service } from '../../embedded/service.js'
+
+/** The servers of a development run. */
+export interface Services {
+  readonly redis: Service
+  readonly postgres: Service
+  /** Left out where none could be had, which was said. */
+  readonly mongo: Service | undefined
+  readonly all: readonly Service[]
+}
+
+/**
+ * Starts what the configuration does not name by its URL.
+ * @param home absolute path of the folder for data and downloads
+ * @throws Error where Redis or Postgres cannot be had; what was started until then is stopped
+ */
+export async function startServices(
+  config: Config,
+  home: string,
+  report: (line: string) => void,
+  signal: AbortSignal,
+): Promise<Services> {
+  await mkdir(resolve(home), { recursive: true })
+  const common = { home, report, signal }
+  const started = await Promise.allSettled([
+    startRedis({ ...common, url: config.REDIS_URL, choice: config.EMBEDDED_REDIS }),
+    startPostgres({ ...common, url: config.POSTGRES_URL, choice: config.EMBEDDED_POSTGRES }),
+    startMongo({ ...common, url: config.MONGODB_URL, choice: config.EMBEDDED_MONGODB }),
+  ])
+  const [redis, postgres, mongo] = started
+  const all = started.flatMap((one) => (one.status === 'fulfilled' && one.value ? [one.value] : []))
+  if (redis.status === 'fulfilled' && postgres.status === 'fulfilled' && mongo.status === 'fulfilled') {
+    return { redis: redis.value, postgres: postgres.value, mongo: mongo.value, all }
+  }
+  await Promise.all(all.map((service) => service.stop()))
+  throw started.find((one) => one.status === 'rejected')?.reason
+}

@@ -1,0 +1,58 @@
+import { stdout } from 'node:process'
+import type { WorkerFigures } from '../../telemetry/stats.js'
+import { table } from '../table.js'
+
+/** What the live table shows of one sink. */
+export interface SinkRow {
+  readonly sink: string
+  /** `undefined` while the worker does not answer. */
+  readonly figures: WorkerFigures | undefined
+  /** Entries that the group has yet to read or to settle. */
+  readonly pending: number
+}
+
+const FIGURES = ['settled', 'per second', 'dead letters', 'pending', 'lag p50', 'lag p99'] as const
+
+/**
+ * The live table: redrawn in place on a terminal, a line a sink and call elsewhere.
+ * @returns a function that shows the figures of now; call it once a second
+ */
+export function liveTable(write: (text: string) => void, isTerminal = stdout.isTTY === true) {
+  let before: { at: number; settled: ReadonlyMap<string, number>; accepted: number } | undefined
+  let drawn = 0
+
+  return (accepted: number, rows: readonly SinkRow[]) => {
+    const now = Date.now()
+    const seconds = before ? (now - before.at) / 1_000 : Number.NaN
+    const rate = (count: number, last = 0) =>
+      Number.isNaN(seconds) ? '-' : String(Math.max(0, Math.round((count - last) / seconds)))
+    const cells = rows.map(({ sink, figures, pending }) => ({
+      sink,
+      settled: String(figures?.settled ?? '-'),
+      'per second': figures ? rate(figures.settled, before?.settled.get(sink)) : '-',
+      'dead letters': String(figures?.deadLettered ?? '-'),
+      pending: String(pending),
+      'lag p50': duration(figures?.lagMs.p50),
+      'lag p99': duration(figures?.lagMs.p99),
+    }))
+    const head = `accepted ${accepted}, ${rate(accepted, before?.accepted)} a second`
+    before = {
+      at: now,
+      accepted,
+      settled: new Map(rows.map(({ sink, figures }) => [sink, figures?.settled ?? 0])),
+    }
+    if (isTerminal) {
+      const lines = [head, ...table(['sink', ...FIGURES], cells, FIGURES).split('\n')]
+      write(`${drawn > 0 ? `\u001b[${drawn}A` : ''}${lines.map((line) => `\u001b[2K${line}\n`).join('')}`)
+      drawn = lines.length
+    } else {
+      const told = cells.map((row) => [row.sink, ...FIGURES.map((name) => `${name} ${row[name]}`)].join(', '))
+      write(`${head}; ${told.join('; ')}\n`)
+    }
+  }
+}
+
+function duration(ms: number | undefined): string {
+  if (ms === undefined) return '-'
+  return ms < 10_000 ? `${Math.round(ms)} ms` : `${(ms / 1_000).toFixed(1)} s`
+}

@@ -1,0 +1,140 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Redis } from 'ioredis'
+import { CONTRACTS } from '../../../schemas/index.js'
+import { type PartitionKeys, partitionKeys } from '../../stream/keys.js'
+import { groupFigures } from '../../stream/lag.js'
+import { createRedis } from '../../stream/redis.js'
+import { balances, type SinkLedger, takeLedger } from '../ledger.js'
+import { openStores } from '../stores.js'
+import { table } from '../table.js'
+import { curlLine } from '../traffic/curl.js'
+import { sampleRequests } from '../traffic/samples.js'
+import { type Delivery, type SendReport, sendTraffic, transmit } from '../traffic/sender.js'
+import { signingSecrets } from '../traffic/signing.js'
+import { startMonitor } from './monitor.js'
+import type { DevRun } from './run.js'
+
+/** What sample traffic consists of: a little of everything that goes wrong in production. */
+const SHARES = { late: 0.05, duplicate: 0.05, invalid: 0.05 }
+/** How long the workers get to finish after the traffic, in ms. */
+const DRAIN_MS = 120_000
+
+/** What the command line asks for. */
+export interface TrafficOptions {
+  /** Requests a second. */
+  readonly rate: number
+  readonly seed: number
+  /** How long to send, in ms; until Ctrl-C where it is left out. */
+  readonly for?: number
+}
+
+/**
+ * Sends sample traffic and shows what becomes of it, until the time is over or the run is stopped.
+ * With `--for` it waits for the workers and takes the ledger.
+ * @returns the exit code: 0 only if the ledger balances and every answer was the expected one
+ */
+export async function runTraffic(run: DevRun, options: TrafficOptions): Promise<number> {
+  const { config, services, lifecycle, say } = run
+  const redis = createRedis(services.redis.url, 'patient', () => undefined)
+  const partitions = partitionKeys(config.STREAM_PREFIX, config.PARTITIONS)
+  const monitor = startMonitor(run, redis, partitions)
+  try {
+    const report = await send(run, options, monitor.accepted)
+    if (report === undefined || lifecycle.stopping.aborted) return 0
+    say('The traffic has stopped; waiting for the workers ...')
+    await drained(run, redis, partitions)
+    await monitor.end()
+    return await settleUp(run, report, redis, partitions)
+  } finally {
+    await monitor.end()
+    redis.disconnect()
+  }
+}
+
+/** Prints a curl line for every contract, signature included. */
+export async function printInvitation({ config, url, lifecycle, say }: DevRun): Promise<void> {
+  say('\nSend an event; these lines work as they are:\n')
+  const secrets = signingSecrets(config)
+  for (const { name } of CONTRACTS) {
+    for (const request of sampleRequests({ seed: 1, count: 1, contracts: [name] })) {
+      say(`${curlLine(url, request, secrets)}\n`)
+    }
+  }
+  say('Ctrl-C stops.')
+  await sleep(2 ** 31 - 1, undefined, { signal: lifecycle.stopping }).catch(() => undefined)
+}
+
+/** Stops the source of requests at the end, so that every request that was sent gets its answer. */
+function* until<T>(signal: AbortSignal, items: Iterable<T>): Generator<T> {
+  for (const item of items) {
+    if (signal.aborted) return
+    yield item
+  }
+}
+
+/** @returns the account of all requests; without `--for` nothing, for an account without end fills the memory */
+async function send(
+  { config, url, lifecycle }: DevRun,
+  { seed, rate, for: forMs }: TrafficOptions,
+  onAccepted: () => void,
+): Promise<SendReport | undefined> {
+  const { stopping } = lifecycle
+  const end = forMs === undefined ? stopping : AbortSignal.any([stopping, AbortSignal.timeout(forMs)])
+  const secrets = signingSecrets(config)
+  const unsigned = CONTRACTS.map(({ name }) => name).filter((name) => secrets[name] === undefined)
+  const requests = until(end, sampleRequests({ ...SHARES, seed, unsigned }))
+  const options = { url, requests, rate, secrets, signal: stopping, attempts: 10 }
+  const onAnswer = ({ answer }: Delivery) => {
+    if (answer?.status === 202) onAccepted()
+  }
+  if (forMs !== undefined) return await sendTraffic({ ...options, onAnswer })
+  await transmit(options, onAnswer)
+  return undefined
+}
+
+async function drained(run: DevRun, redis: Redis, partitions: readonly PartitionKeys[]): Promise<void> {
+  const groups = run.roles.map(({ role }) => role).filter((role) => role !== 'edge')
+  const end = Date.now() + DRAIN_MS
+  while (Date.now() < end && !run.lifecycle.stopping.aborted) {
+    const figures = await Promise.all(groups.map((group) => groupFigures(redis, partitions, group, 60_000)))
+    if (figures.every(({ undelivered, pending }) => undelivered + pending === 0)) return
+    await sleep(100)
+  }
+}
+
+async function settleUp(
+  { config, services, say }: DevRun,
+  report: SendReport,
+  redis: Redis,
+  partitions: readonly PartitionKeys[],
+): Promise<number> {
+  const stores = openStores(config, { postgres: services.postgres.url, mongo: services.mongo?.url })
+  const sources = { redis, partitions, stores: stores.all, maxClockSkewMs: config.MAX_CLOCK_SKEW_MS }
+  const ledgers = await takeLedger(report.acknowledged, sources).finally(() => stores.close())
+  say(`\nSent ${report.sent} requests, ${report.acknowledged.length} were acknowledged:`)
+  for (const [label, count] of Object.entries(report.byAnswer).sort()) say(`  ${count} x ${label}`)
+  for (const { request, label } of report.unexpected) {
+    say(`UNEXPECTED: ${request.contract.name}, ${request.kind}: ${label}, not ${request.expect}`)
+  }
+  say(
+    '\nThe ledger in events, as counted in the databases and in Redis: accepted = delivered + dead-lettered + pending\n',
+  )
+  say(ledgerTable(ledgers))
+  const sound = ledgers.every(balances) && report.unexpected.length + report.unanswered === 0
+  say(sound ? '\nIt balances: nothing lost, nothing doubled, nothing pending.' : '\nIT DOES NOT BALANCE.')
+  return sound ? 0 : 1
+}
+
+function ledgerTable(ledgers: readonly SinkLedger[]): string {
+  const figures = ['accepted', 'delivered', 'dead-lettered', 'pending', 'lost', 'doubled'] as const
+  const rows = ledgers.map(({ sink, accepted, delivered, deadLettered, pending, lost, doubled }) => ({
+    sink,
+    accepted: String(accepted),
+    delivered: String(delivered),
+    'dead-lettered': String(deadLettered),
+    pending: String(pending),
+    lost: String(lost.length),
+    doubled: String(doubled.length),
+  }))
+  return table(['sink', ...figures], rows, figures)
+}

@@ -1,0 +1,53 @@
+import { Command } from 'commander'
+import type { Role } from '../../workers/role.js'
+import { environment, readConfig } from '../config.js'
+import { startAdmin } from '../ops/admin.js'
+import { createLifecycle } from '../shutdown.js'
+import { createLog } from '../telemetry/log.js'
+
+/** The roles of a process; each is a file of `workers/`. */
+const ROLES = ['edge', 'postgres', 'mongo']
+
+/** `tributary start <role...>`: what containers run. */
+export function startCommand(): Command {
+  return new Command('start')
+    .description('Run one role or several in this process, until SIGTERM')
+    .argument('<role...>', `any of ${ROLES.join(', ')}`)
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ tributary start edge                take webhooks on PORT
+  $ tributary start postgres            land events in Postgres; run as many as you like
+  $ tributary start edge postgres mongo all in one process
+
+SIGTERM finishes what is in flight within SHUTDOWN_TIMEOUT_MS; a second one leaves at once.
+Nothing that was acknowledged is lost either way.`,
+    )
+    .action(startRoles)
+}
+
+async function startRoles(names: string[]): Promise<void> {
+  const unknown = names.filter((name) => !ROLES.includes(name))
+  if (unknown.length > 0) {
+    throw new Error(`There is no role ${unknown.join(', ')}: choose from ${ROLES.join(', ')}`)
+  }
+  const config = readConfig(environment())
+  const log = createLog(config.LOG_LEVEL, names.join(','))
+  const lifecycle = createLifecycle(config.SHUTDOWN_TIMEOUT_MS, log)
+  // `tributary dev` holds a channel to its roles: it is told when they run, and when it dies they do not stay behind.
+  process.once('disconnect', () => lifecycle.stop('the process that started this one is gone'))
+  try {
+    const admin = await startAdmin(config.HOST, config.ADMIN_PORT, lifecycle.stopping)
+    lifecycle.onClose('the admin port', () => admin.close())
+    for (const name of new Set(names)) {
+      const role = (await import(`../../workers/${name}.js`)) as { start: Role }
+      await role.start({ config, log, lifecycle, admin })
+    }
+    log.info({ adminPort: admin.port }, `Running ${names.join(', ')}`)
+    process.send?.('running')
+  } catch (error) {
+    if (!lifecycle.stopping.aborted) lifecycle.stop('the start failed', error)
+  }
+  process.exit(await lifecycle.closed)
+}

@@ -1,0 +1,34 @@
+import type { SampleRequest } from './samples.js'
+import { headersOf, type SigningSecrets } from './signing.js'
+
+/**
+ * A request as a line that can be pasted into bash: it sends the same bytes and prints the whole answer.
+ * @param url of the edge, without a path
+ * @param request whose body holds no NUL byte: no command line can
+ */
+export function curlLine(
+  url: string,
+  request: Pick<SampleRequest, 'contract' | 'body' | 'signature'>,
+  secrets: SigningSecrets,
+): string {
+  const headers = Object.entries(headersOf(request, secrets)).map(([name, value]) => `${name}: ${value}`)
+  return [
+    `curl -sS -i ${quote(Buffer.from(new URL(request.contract.path, url).href))}`,
+    ...headers.map((header) => `-H ${quote(Buffer.from(header))}`),
+    `--data-binary ${quote(request.body)}`,
+  ].join(' ')
+}
+
+/** Bash's `'...'`, or `$'...'` with escapes for bytes that a terminal would not carry unchanged. */
+function quote(bytes: Buffer): string {
+  const text = bytes.toString()
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what has to be escaped
+  const isPlain = Buffer.from(text).equals(bytes) && !/[\x00-\x1f\x7f-\x9f]/.test(text)
+  if (isPlain) return `'${text.replaceAll("'", String.raw`'\''`)}'`
+  return `$'${[...bytes].map(escaped).join('')}'`
+}
+
+function escaped(byte: number): string {
+  const isPlain = byte >= 0x20 && byte < 0x7f && byte !== 0x27 && byte !== 0x5c
+  return isPlain ? String.fromCharCode(byte) : `\\x${byte.toString(16).padStart(2, '0')}`
+}

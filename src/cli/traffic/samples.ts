@@ -1,0 +1,144 @@
+import type { Contract } from '../../../schemas/contract.js'
+import type { RefusalCode } from '../../edge/refusal.js'
+import type { Author, Fault, Letter, Spoiled, World } from './author.js'
+import { cdcAuthor } from './cdc.js'
+import { contactSyncAuthor } from './contact-sync.js'
+import { dataActionAuthor } from './data-action.js'
+import { risingClock } from './history.js'
+import { Random } from './random.js'
+import { vocabulary } from './vocabulary.js'
+
+/** One request as CXone might send it, and what must become of it. */
+export interface SampleRequest {
+  readonly contract: Contract
+  readonly body: Buffer
+  /** Whether its signature, where the contract has secrets, is the right one, a wrong one or missing. */
+  readonly signature: 'right' | 'wrong' | 'missing'
+  /** `late`: its events are older than what was told before; `duplicate`: the body has been sent before. */
+  readonly kind: 'ordinary' | 'late' | 'duplicate' | Fault
+  /** The edge's answer: `accepted` (202) or an error code. */
+  readonly expect: 'accepted' | RefusalCode
+  /** What the workers must make of it though it was accepted; left out where everything can be delivered. */
+  readonly letter?: Letter
+}
+
+/** What to sample. All shares are 0 to 1 and together not more than 1. */
+export interface SampleOptions {
+  /** The same seed makes the same requests but for the time in them. Also the names of all keys stem from it. */
+  readonly seed: number
+  /** Names of contracts. Default: all. */
+  readonly contracts?: readonly string[]
+  /** Contracts that anybody may post to: none of their samples lacks a signature. */
+  readonly unsigned?: readonly string[]
+  /** How many requests. Default: no end. */
+  readonly count?: number
+  /** Share of late events. Default 0. */
+  readonly late?: number
+  /** Share of repeated bodies. Default 0. */
+  readonly duplicate?: number
+  /** Share of requests that are refused or end as dead letters. Default 0. */
+  readonly invalid?: number
+  /** Keys of each entity. Default 200. */
+  readonly keys?: number
+  /** The time in milliseconds since 1970. Default: the real one. */
+  readonly now?: () => number
+}
+
+const AUTHORS: Readonly<Record<string, (world: World) => Author>> = {
+  cdc: cdcAuthor,
+  'contact-sync': contactSyncAuthor,
+  'data-action': dataActionAuthor,
+}
+
+/** A duplicate comes at most so many requests after its original. */
+const MEMORY = 200
+
+/**
+ * Sample requests, made as they are asked for. Costs about 30 us each.
+ * @throws Error where the shares make more than 1, or a contract has no samples
+ */
+export function* sampleRequests(options: SampleOptions): Generator<SampleRequest, void, undefined> {
+  const { count = Number.POSITIVE_INFINITY, late = 0, duplicate = 0, invalid = 0 } = options
+  if (late + duplicate + invalid > 1) {
+    throw new Error(`The shares late, duplicate and invalid make ${late + duplicate + invalid}, more than 1`)
+  }
+  const { contracts = Object.keys(AUTHORS), unsigned = [] } = options
+  const world = createWorld(options)
+  const { random } = world
+  const authors = contracts.map((name) => createAuthor(name, world))
+  // What is refused must leave no trace in the lives that the others tell.
+  const strangers = contracts.map((name) => createAuthor(name, world))
+  const sent: SampleRequest[] = []
+  let valid = 0
+  for (let made = 0; made < count; made++) {
+    const roll = random.next()
+    if (roll < invalid) yield invalidRequest(random, random.pick(strangers), unsigned)
+    else if (roll < invalid + duplicate && sent.length > 0) yield { ...random.pick(sent), kind: 'duplicate' }
+    else {
+      const request = validRequest(random.pick(authors), roll < invalid + duplicate + late)
+      sent[valid++ % MEMORY] = request
+      yield request
+    }
+  }
+}
+
+function createWorld({ seed, keys = 200, now = Date.now }: SampleOptions): World {
+  const random = new Random(seed)
+  const run = (seed >>> 0).toString(36)
+  return { random, clock: risingClock(now), words: vocabulary(random), run, keys }
+}
+
+function createAuthor(name: string, world: World): Author {
+  const create = AUTHORS[name]
+  if (create) return create(world)
+  throw new Error(`There are no samples of "${name}", only of ${Object.keys(AUTHORS).join(', ')}`)
+}
+
+function validRequest({ contract, write, writeLate }: Author, late: boolean): SampleRequest {
+  const lateBody = late ? writeLate() : undefined
+  const kind = lateBody === undefined ? 'ordinary' : 'late'
+  return { contract, body: json(lateBody ?? write()), signature: 'right', kind, expect: 'accepted' }
+}
+
+function invalidRequest(random: Random, author: Author, unsigned: readonly string[]): SampleRequest {
+  const { contract } = author
+  const faults = [
+    ...author.spoil.map((spoil) => () => spoiled(contract, spoil())),
+    () => malformed(random, author),
+  ]
+  if (!unsigned.includes(contract.name)) {
+    faults.push(
+      () => badlySigned(author, 'wrong'),
+      () => badlySigned(author, 'missing'),
+    )
+  }
+  return random.pick(faults)()
+}
+
+function spoiled(contract: Contract, { fault, body, letter }: Spoiled): SampleRequest {
+  return {
+    contract,
+    body: json(body),
+    signature: 'right',
+    kind: fault,
+    expect: letter ? 'accepted' : 'invalid_body',
+    ...(letter && { letter }),
+  }
+}
+
+/** A body that was cut on its way. */
+function malformed(random: Random, { contract, write }: Author): SampleRequest {
+  const whole = json(write())
+  const body = whole.subarray(0, random.between(1, whole.length - 1))
+  return { contract, body, signature: 'right', kind: 'malformed JSON', expect: 'malformed_json' }
+}
+
+function badlySigned({ contract, write }: Author, signature: 'wrong' | 'missing'): SampleRequest {
+  const kind = signature === 'wrong' ? 'wrong signature' : 'no signature'
+  const expect = signature === 'wrong' ? 'invalid_signature' : 'missing_signature'
+  return { contract, body: json(write()), signature, kind, expect }
+}
+
+function json(value: unknown): Buffer {
+  return Buffer.from(JSON.stringify(value))
+}
