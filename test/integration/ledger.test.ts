@@ -1,0 +1,56 @@
+import pg from 'pg'
+import { expect, onTestFinished, test } from 'vitest'
+import { balances } from '../../src/cli/ledger.js'
+import { createRedis } from '../../src/stream/redis.js'
+import { createRig } from '../support/rig.js'
+
+test('the ledger finds what is lost, doubled and pending', async () => {
+  const rig = await createRig()
+  await Promise.all([rig.start('edge'), rig.start('postgres'), rig.start('mongo')])
+  const report = await rig.send({ rate: 100, seconds: 3, seed: 9 })
+  await rig.drain()
+  const sound = await rig.ledger(report.acknowledged)
+  expect(sound.map(balances)).toEqual([true, true])
+
+  const client = new pg.Client(rig.postgres.url)
+  await client.connect()
+  onTestFinished(() => client.end())
+  const redis = createRedis(rig.redis.url, 'patient', () => undefined)
+  onTestFinished(() => redis.disconnect())
+
+  // A row that was committed and is gone.
+  await client.query('DELETE FROM tributary.contacts WHERE id = (SELECT min(id) FROM tributary.contacts)')
+  const robbed = await rig.ledger(report.acknowledged)
+  expect(robbed[0]?.lost.length).toBeGreaterThan(0)
+  expect(robbed.map(balances)).toEqual([false, true])
+
+  // A letter that was written twice.
+  const letters = await redis.xrange('cxone:{0}:dead', '-', '+')
+  const [, fields] = letters.find(([, values]) => values.includes('mongo')) ?? ['', []]
+  await redis.xadd('cxone:{0}:dead', '*', ...fields)
+  expect((await rig.ledger(report.acknowledged))[1]?.doubled).toHaveLength(1)
+
+  // An entry of the stream that is gone before anybody read it, and one that nobody reads.
+  const [first = ''] = report.acknowledged
+  await redis.xdel('cxone:{0}:events', first.slice(2))
+  expect((await rig.ledger(report.acknowledged))[1]?.lost).toContain(first)
+  const event = {
+    webhookId: 'w',
+    eventType: 'contact.created',
+    timestamp: '2026-11-01T00:00:00Z',
+    eventData: { id: 'x' },
+  }
+  const id = await redis.xadd(
+    'cxone:{0}:events',
+    '99999999999999-0',
+    ...['source', 'cdc', 'delivery', ''],
+    ...['trace', '', 'body', JSON.stringify(event)],
+  )
+  await rig.drain()
+  await redis.xgroup('SETID', 'cxone:{0}:events', 'postgres', '99999999999998-0')
+  await client.query(`DELETE FROM tributary.contacts WHERE id = 'x'`)
+  expect(await rig.ledger([`0/${id}`])).toMatchObject([
+    { pending: 1, delivered: 0 },
+    { pending: 0, delivered: 1 },
+  ])
+})

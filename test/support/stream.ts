@@ -1,0 +1,115 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Redis } from 'ioredis'
+import { inject } from 'vitest'
+import { type Backoff, retryTransient } from '../../src/retry.js'
+import { Consumer, type ConsumerOptions } from '../../src/stream/consumer.js'
+import type { Entry } from '../../src/stream/entry.js'
+import { type PartitionKeys, partitionKeys } from '../../src/stream/keys.js'
+import { createProducer, type Producer } from '../../src/stream/producer.js'
+import { connectRedis, createRedis, redisError } from '../../src/stream/redis.js'
+import { freshName } from './fresh.js'
+
+const GROUP = 'memory'
+const BACKOFF: Backoff = { initialMs: 20, maxMs: 100 }
+
+/** A consumer, and the connections that it works with. */
+export interface TestConsumer {
+  readonly consumer: Consumer
+  readonly reader: Redis
+  readonly commands: Redis
+  /** Ends it as a crash does: nothing is settled, renewed or retired any more. */
+  crash(): void
+}
+
+/** Streams of a test's own. */
+export interface TestStream {
+  readonly keys: readonly PartitionKeys[]
+  /** The only partition's keys, or the first's. */
+  readonly first: PartitionKeys
+  readonly group: string
+  /** For the test's own questions. */
+  readonly redis: Redis
+  readonly producer: Producer
+  /** Opens a member of the group, which exists then. */
+  join(options?: Partial<ConsumerOptions>): Promise<TestConsumer>
+  /** How many entries are read and not settled, in all partitions. */
+  pending(): Promise<number>
+  /** The dead letters of all partitions, as names and values. */
+  letters(): Promise<Record<string, string>[]>
+  /** Closes every connection and removes the keys. */
+  end(): Promise<void>
+}
+
+/** Opens streams under a fresh name. @param url default: the Redis of this run */
+export async function openStream({
+  partitions = 1,
+  url = inject('services').redisUrl,
+} = {}): Promise<TestStream> {
+  const keys = partitionKeys(freshName('stream'), partitions)
+  const [first] = keys
+  if (!first) throw new Error('no partition')
+  const connections: Redis[] = []
+  const connect = async (manner: 'fail-fast' | 'patient') => {
+    const redis = createRedis(url, manner, () => undefined)
+    connections.push(redis)
+    await connectRedis(redis)
+    return redis
+  }
+  const redis = await connect('patient')
+  return {
+    keys,
+    first,
+    group: GROUP,
+    redis,
+    producer: createProducer(await connect('fail-fast'), keys),
+    async join(options) {
+      const reader = await connect('patient')
+      const commands = await connect('patient')
+      const standard = { partitions: keys, group: GROUP, batch: 100, lingerMs: 0, leaseMs: 30_000 }
+      const consumer = new Consumer({ reader, commands, ...standard, ...options })
+      await consumer.createGroups()
+      const crash = () => [reader, commands].forEach((connection) => void connection.disconnect())
+      return { consumer, reader, commands, crash }
+    },
+    async pending() {
+      const counts = await Promise.all(keys.map(({ events }) => redis.xpending(events, GROUP)))
+      return counts.reduce((sum, [count]) => sum + Number(count), 0)
+    },
+    async letters() {
+      const parts = await Promise.all(keys.map(({ dead }) => redis.xrange(dead, '-', '+')))
+      return parts.flat().map(([, fields]) => {
+        const pairs = fields.flatMap((name, i) => (i % 2 === 0 ? [[name, fields[i + 1] ?? '']] : []))
+        return Object.fromEntries(pairs) as Record<string, string>
+      })
+    },
+    async end() {
+      if (redis.status === 'ready') await redis.del(keys.flatMap(({ events, dead }) => [events, dead]))
+      for (const connection of connections) connection.disconnect()
+    },
+  }
+}
+
+/** Reads as a worker does: what passes by itself is tried again. */
+export function readPatiently(consumer: Consumer, signal: AbortSignal): Promise<Entry[]> {
+  const read = () => consumer.read(signal).catch((error) => Promise.reject(redisError(error, 'read entries')))
+  return retryTransient(read, signal, () => undefined, BACKOFF)
+}
+
+/** Reads batches until there are `count` entries, or `timeoutMs` is over. */
+export async function readBatches(consumer: Consumer, count: number, timeoutMs = 5_000): Promise<Entry[][]> {
+  const signal = AbortSignal.timeout(timeoutMs)
+  const batches: Entry[][] = []
+  while (batches.flat().length < count && !signal.aborted) {
+    batches.push(await readPatiently(consumer, signal).catch(() => []))
+  }
+  return batches
+}
+
+/** Waits until something holds. @throws Error after `timeoutMs` */
+export async function until(what: () => boolean | Promise<boolean>, timeoutMs = 10_000): Promise<void> {
+  for (const end = Date.now() + timeoutMs; Date.now() < end; ) {
+    if (await what()) return
+    await sleep(20)
+  }
+  throw new Error(`Not within ${timeoutMs} ms: ${what}`)
+}

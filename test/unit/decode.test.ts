@@ -1,0 +1,309 @@
+import fc from 'fast-check'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { contacts, interactions } from '../../schemas/cdc.js'
+import { contactRecords } from '../../schemas/contact-sync.js'
+import { events } from '../../schemas/data-action.js'
+import { CONTRACTS } from '../../schemas/index.js'
+import { createDecoder, WHOLE_REQUEST } from '../../src/pipeline/decode.js'
+import { timestampOf } from '../../src/state/version.js'
+import { entryOf } from '../support/entries.js'
+
+const SKEW_MS = 600_000
+const TIMESTAMP = '2025-11-22T03:00:00.123456Z'
+const MICROS = Date.parse('2025-11-22T03:00:00Z') * 1_000 + 123_456
+const decode = createDecoder({ contracts: CONTRACTS, sink: 'mongo', maxClockSkewMs: SKEW_MS })
+const forPostgres = createDecoder({ contracts: CONTRACTS, sink: 'postgres', maxClockSkewMs: SKEW_MS })
+
+beforeEach(() => {
+  vi.useFakeTimers({ now: Date.parse('2025-11-22T04:00:00Z'), toFake: ['Date'] })
+})
+afterEach(() => {
+  vi.useRealTimers()
+})
+
+const cdc = (eventType: string, eventData: unknown = { id: 'c1' }, timestamp = TIMESTAMP) => ({
+  webhookId: 'w',
+  eventType,
+  timestamp,
+  eventData,
+})
+const record = (id: string, more = {}) => ({ id, firstName: 'Ada', timestamp: TIMESTAMP, ...more })
+
+/** The one change that a body means. */
+function only(source: string, body: unknown) {
+  const { changes, rejected } = decode(entryOf(source, body))
+  expect([...rejected.values()]).toEqual([])
+  expect(changes).toHaveLength(1)
+  const [change] = changes
+  if (!change) throw new Error('no change')
+  const fields = Object.fromEntries([...change.state.fields].map(([name, { value }]) => [name, value]))
+  return { ...change, fields }
+}
+
+/** The reasons that a body is refused for, by index. */
+function refusals(source: string, body: unknown) {
+  return [...decode(entryOf(source, body)).rejected].map(([index, { reason }]) => [index, reason])
+}
+
+describe('cdc', () => {
+  it('reads a snapshot, a patch and a delete', () => {
+    const created = only('cdc', cdc('contact.created', { id: 'c1', firstName: 'Ada', vip: true }))
+    expect(created).toMatchObject({ entity: contacts, key: 'c1', origin: { partition: 0, index: 0 } })
+    expect(created.fields).toEqual({ firstName: 'Ada', vip: true })
+    expect(created.state.deleted).toBe(false)
+    expect(timestampOf(created.state.version)).toBe(MICROS)
+
+    const updated = only('cdc', cdc('interaction.updated', { id: 'i1', status: null }))
+    expect(updated).toMatchObject({ entity: interactions, key: 'i1', fields: { status: null } })
+    expect(updated.state.version).toBe('')
+
+    const deleted = only('cdc', cdc('contact.deleted', { id: 'c1', firstName: 'Ada' }))
+    expect(deleted.state).toMatchObject({ deleted: true })
+    expect(deleted.fields).toEqual({})
+    expect(deleted.state.version > created.state.version).toBe(true)
+  })
+
+  it.each(['contact.merged', 'contact', 'contact.created.twice', 'agent.created', '', '__proto__.created'])(
+    'knows no event type %j',
+    (type) => {
+      const { rejected } = decode(entryOf('cdc', cdc(type)))
+      expect(rejected.get(0)).toMatchObject({ reason: 'unknown_type' })
+      expect(rejected.get(0)?.message).toContain(`"${type}"`)
+    },
+  )
+
+  it.each([
+    [{ ...cdc('contact.created'), eventData: {} }, 'no id'],
+    [{ ...cdc('contact.created'), eventData: { id: '' } }, 'an empty id'],
+    [{ ...cdc('contact.created'), eventData: { id: 5 } }, 'a number as id'],
+    [{ ...cdc('contact.created'), eventData: { id: 'x'.repeat(513) } }, 'a key that no index takes'],
+    [{ ...cdc('contact.created'), eventData: [] }, 'a list as data'],
+    [{ ...cdc('contact.created'), timestamp: 'yesterday' }, 'a wrong date'],
+    [{ ...cdc('contact.created'), timestamp: '2025-02-30T00:00:00Z' }, '30 February'],
+    [{ ...cdc('contact.created'), timestamp: 1_763_780_760 }, 'a number as date'],
+    [{}, 'nothing'],
+    [[cdc('contact.created')], 'a list'],
+    [null, 'null'],
+    ['"text"', 'a text'],
+    ['{"__proto__":{"webhookId":"w"},"constructor":{}}', 'parts of objects'],
+  ] as [unknown, string][])('refuses a body that has not its shape: %#', (body, _) => {
+    expect(refusals('cdc', body)).toEqual([[WHOLE_REQUEST, 'invalid_body']])
+  })
+
+  it('says what is wrong where', () => {
+    const { rejected } = decode(
+      entryOf('cdc', { webhookId: 'w', eventType: 5, timestamp: 'x', eventData: {} }),
+    )
+    const message = rejected.get(WHOLE_REQUEST)?.message
+    for (const part of ['/eventType must be string', '/timestamp must match', '/eventData', 'id']) {
+      expect(message).toContain(part)
+    }
+  })
+
+  it('refuses what comes from the future, to the millisecond', () => {
+    const at = (ms: number) => new Date(Date.now() + ms).toISOString()
+    expect(refusals('cdc', cdc('contact.updated', { id: '1' }, at(SKEW_MS)))).toEqual([])
+    expect(refusals('cdc', cdc('contact.updated', { id: '1' }, at(SKEW_MS + 1)))).toEqual([
+      [0, 'future_timestamp'],
+    ])
+    expect(refusals('cdc', cdc('contact.created', { id: '1' }, '9999-12-31T23:59:59Z'))).toEqual([
+      [0, 'future_timestamp'],
+    ])
+  })
+
+  it('takes what is old, but for what was before 1970', () => {
+    expect(
+      timestampOf(only('cdc', cdc('contact.created', { id: '1' }, '1970-01-01T00:00:00Z')).state.version),
+    ).toBe(0)
+    expect(refusals('cdc', cdc('contact.created', { id: '1' }, '1969-12-31T23:59:59.999999Z'))).toEqual([
+      [0, 'invalid_event'],
+    ])
+    // Of the shape's format, but no date-time that Postgres would read.
+    expect(
+      refusals('cdc', cdc('contact.created', { id: '1' }, '2025-11-22T03:00:00Z[Europe/Berlin]')),
+    ).toEqual([[0, 'invalid_event']])
+  })
+})
+
+describe('data-action', () => {
+  it('keeps all fields of a document, ordered by its timestamp or else by its receipt', () => {
+    const body = { id: 'e1', type: 'call', deep: { list: [1, { a: null }] } }
+    const change = only('data-action', body)
+    expect(change).toMatchObject({ entity: events, key: 'e1', fields: body })
+    expect(timestampOf(change.state.version)).toBe(1_763_780_760_125_000)
+    const dated = only('data-action', { ...body, timestamp: TIMESTAMP })
+    expect(timestampOf(dated.state.version)).toBe(MICROS)
+  })
+
+  it.each(['yesterday', 7, null, '1969-01-01T00:00:00Z', ''])(
+    'takes a timestamp of %j for data: none is promised',
+    (timestamp) => {
+      const change = only('data-action', { id: 'e1', type: 't', timestamp })
+      expect(timestampOf(change.state.version)).toBe(1_763_780_760_125_000)
+      expect(change.fields).toHaveProperty('timestamp', timestamp)
+    },
+  )
+
+  it('refuses what has no id or type, or lies in the future', () => {
+    expect(refusals('data-action', { id: 'e1' })).toEqual([[WHOLE_REQUEST, 'invalid_body']])
+    expect(refusals('data-action', { type: 't' })).toEqual([[WHOLE_REQUEST, 'invalid_body']])
+    expect(refusals('data-action', { id: 'e1', type: 't', timestamp: '2100-01-01T00:00:00Z' })).toEqual([
+      [0, 'future_timestamp'],
+    ])
+  })
+
+  it('is nothing to a sink that it does not feed', () => {
+    for (const body of [{ id: 'e1', type: 't' }, 'no json']) {
+      const { changes, rejected } = forPostgres(entryOf('data-action', body))
+      expect([changes.length, rejected.size]).toEqual([0, 0])
+    }
+  })
+})
+
+describe('contact-sync', () => {
+  it('reads every event by itself: a bad one does not harm its neighbours', () => {
+    const body = {
+      events: [
+        record('a'),
+        { ...record('b'), timestamp: 'x' },
+        record('c'),
+        5,
+        null,
+        record('d', { email: 7 }),
+        record('a', { firstName: null }),
+      ],
+    }
+    const { changes, rejected } = decode(entryOf('contact-sync', body))
+    expect(changes.map(({ entity, key, origin }) => [entity, key, origin.index])).toEqual([
+      [contactRecords, 'a', 0],
+      [contactRecords, 'c', 2],
+      [contactRecords, 'a', 6],
+    ])
+    expect([...rejected].map(([index, { reason }]) => [index, reason])).toEqual([
+      [1, 'invalid_event'],
+      [3, 'invalid_event'],
+      [4, 'invalid_event'],
+      [5, 'invalid_event'],
+    ])
+    expect(rejected.get(5)?.message).toBe('/email must be either string or null')
+    const [first, , last] = changes
+    expect(first && last && first.state.version < last.state.version).toBe(true)
+  })
+
+  it('takes an empty list, and no list for an error', () => {
+    expect(decode(entryOf('contact-sync', { events: [] })).changes).toEqual([])
+    expect(refusals('contact-sync', { events: [] })).toEqual([])
+    expect(refusals('contact-sync', { events: {} })).toEqual([[WHOLE_REQUEST, 'invalid_body']])
+    expect(refusals('contact-sync', {})).toEqual([[WHOLE_REQUEST, 'invalid_body']])
+  })
+
+  it('takes 10,000 events and no more: their letters would have to be written at once', () => {
+    const list = (count: number) => `{"events":[${'1,'.repeat(count - 1)}1]}`
+    expect(decode(entryOf('contact-sync', list(10_000))).rejected.size).toBe(10_000)
+    expect(refusals('contact-sync', list(10_001))).toEqual([[WHOLE_REQUEST, 'invalid_body']])
+  })
+
+  it('sees half surrogate pairs in one event alone', () => {
+    const half = (name: string) => `{"id":"${name}","timestamp":"${TIMESTAMP}","firstName":"\\ud83d"}`
+    const whole = `{"id":"w","timestamp":"${TIMESTAMP}","firstName":"\\ud83d\\ude00"}`
+    const { changes, rejected } = decode(entryOf('contact-sync', `{"events":[${half('h')},${whole}]}`))
+    expect(changes.map(({ key }) => key)).toEqual(['w'])
+    expect(changes[0]?.state.fields.get('firstName')?.value).toBe('😀')
+    expect(rejected.get(0)).toMatchObject({ reason: 'invalid_event' })
+  })
+})
+
+describe('any contract', () => {
+  it('must be known', () => {
+    for (const name of ['', 'cdc2', '__proto__', 'constructor']) {
+      expect(refusals(name, { id: '1', type: 't' })).toEqual([[WHOLE_REQUEST, 'unknown_type']])
+    }
+  })
+
+  it.each([
+    ['nothing', ''],
+    ['half a document', '{"id":"e1","type":'],
+    ['two documents', '{"id":"e1","type":"t"}{}'],
+    ['a byte order mark', '\uFEFF{"id":"e1","type":"t"}'],
+    ['single quotes', "{'id':'e1','type':'t'}"],
+    ['a NUL', '\0'],
+    ['NaN', '{"id":"e1","type":"t","n":NaN}'],
+    [
+      'a byte that is no UTF-8',
+      Buffer.concat([Buffer.from('{"id":"e1","type":"t'), Buffer.of(0xff), Buffer.from('"}')]),
+    ],
+    [
+      'a surrogate in UTF-8',
+      Buffer.concat([Buffer.from('{"id":"e1","type":"'), Buffer.of(0xed, 0xa0, 0x80), Buffer.from('"}')]),
+    ],
+    ['UTF-16', Buffer.from('{"id":"e1","type":"t"}', 'utf16le')],
+  ])('refuses %s as JSON', (_, body) => {
+    expect(refusals('data-action', body)).toEqual([[WHOLE_REQUEST, 'malformed_json']])
+  })
+
+  it('keeps names that are parts of objects, as fields like any other', () => {
+    const body =
+      '{"id":"e1","type":"t","__proto__":{"polluted":1},"constructor":2,"hasOwnProperty":3,"toJSON":4}'
+    const { state } = only('data-action', body)
+    expect([...state.fields.keys()]).toEqual([
+      'id',
+      'type',
+      '__proto__',
+      'constructor',
+      'hasOwnProperty',
+      'toJSON',
+    ])
+    expect(state.fields.get('__proto__')?.value).toEqual({ polluted: 1 })
+    const inCdc = cdc('contact.updated')
+    const text = JSON.stringify(inCdc).replace('"id":"c1"', '"id":"c1","__proto__":{"polluted":1}')
+    expect([...only('cdc', text).state.fields.keys()]).toEqual(['__proto__'])
+    expect({}).not.toHaveProperty('polluted')
+  })
+
+  it('takes of duplicate names the last, NUL characters and huge numbers as JSON.parse does', () => {
+    const text = '{"id":"first","id":"last","type":"t","nul":"a\\u0000b","huge":12345678901234567890}'
+    const change = only('data-action', text)
+    expect(change.key).toBe('last')
+    expect(change.fields).toMatchObject({ nul: 'a\0b', huge: 12345678901234567000 })
+  })
+
+  it.each(['[', '{"a":'])('survives 20,000 levels of %s', (open) => {
+    const levels = 20_000
+    const nest = `${open.repeat(levels)}1${(open === '[' ? ']' : '}').repeat(levels)}`
+    expect(decode(entryOf('data-action', `{"id":"e1","type":"t","deep":${nest}}`)).changes).toHaveLength(1)
+    const half = `{"id":"e1","type":"t","half":"\\ud83d","deep":${nest}}`
+    expect(refusals('data-action', half)).toEqual([[0, 'invalid_event']])
+    expect(refusals('contact-sync', `{"events":[${nest}]}`)).toEqual([[0, 'invalid_event']])
+    expect(refusals('cdc', nest)).toEqual([[WHOLE_REQUEST, 'invalid_body']])
+  })
+
+  it('never throws, whatever an entry contains', () => {
+    const source = fc.constantFrom('cdc', 'data-action', 'contact-sync', 'nobody')
+    const eventLike = fc.record(
+      {
+        id: fc.oneof(fc.string({ minLength: 1 }), fc.jsonValue()),
+        type: fc.string(),
+        eventType: fc.constantFrom('contact.created', 'interaction.updated', 'contact.deleted', 'no'),
+        webhookId: fc.string(),
+        timestamp: fc.oneof(fc.constant(TIMESTAMP), fc.string()),
+        eventData: fc.oneof(fc.record({ id: fc.string(), x: fc.jsonValue() }), fc.jsonValue()),
+        events: fc.oneof(fc.array(fc.record({ id: fc.string() })), fc.jsonValue()),
+      },
+      { requiredKeys: [] },
+    )
+    const body = fc.oneof(
+      fc.uint8Array().map((bytes) => Buffer.from(bytes)),
+      fc.json(),
+      fc.string({ unit: 'binary' }),
+      eventLike,
+    )
+    fc.assert(
+      fc.property(source, body, (name, content) => {
+        const { changes, rejected, events: said } = decode(entryOf(name, content))
+        const told = rejected.has(WHOLE_REQUEST) ? 1 : said.length
+        expect(changes.length + rejected.size).toBe(told)
+      }),
+      { numRuns: 300 },
+    )
+  })
+})
