@@ -1,4 +1,4 @@
-import type { CreateCollectionOptions, Db } from 'mongodb'
+import type { CollectionInfo, CreateCollectionOptions, Db } from 'mongodb'
 
 /**
  * Makes a collection or view where there is none of the name.
@@ -9,7 +9,7 @@ export async function ensureCollection(
   name: string,
   options: CreateCollectionOptions = {},
 ): Promise<void> {
-  const [found] = await db.listCollections({ name }).toArray()
+  const [found] = await db.listCollections<CollectionInfo>({ name }).toArray()
   if (found === undefined) await db.createCollection(name, options)
   else if (found.options?.viewOn !== options.viewOn) {
     const what = `${db.databaseName}.${name} is there already, and not as this needs it`

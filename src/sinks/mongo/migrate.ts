@@ -1,3 +1,4 @@
+import { MongoServerError } from 'mongodb'
 import { MigrationError, Umzug, type UmzugStorage } from 'umzug'
 import { MIGRATIONS, type MongoMigration } from '../../../migrations/mongo/index.js'
 import type { Entity } from '../../../schemas/contract.js'
@@ -81,7 +82,9 @@ function storageIn({ state }: Databases): UmzugStorage {
 
 function failed(error: MigrationError): Error {
   const { name } = error.migration
-  const cause = outcomeOf(error.cause, `apply migration ${name}`)
+  // What the server itself answers to a migration, it will answer again.
+  const answered = error.cause instanceof MongoServerError
+  const cause = answered ? error.cause : outcomeOf(error.cause, `apply migration ${name}`)
   if (cause instanceof TransientError) return cause
   const reason = cause instanceof Error ? cause.message : String(cause)
   const remedy = 'what came before it stays applied; remove the cause and run tributary migrate again'

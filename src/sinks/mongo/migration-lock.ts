@@ -67,7 +67,7 @@ async function acquire(
       const { matchedCount } = await collection.updateOne(found, { $set: { holder, beat: 0 } })
       if (matchedCount === 1) return
     }
-    await sleep(leaseMs / 20, undefined, { signal })
+    await sleep(leaseMs / 20)
   }
 }
 

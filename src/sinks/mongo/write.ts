@@ -56,8 +56,8 @@ export async function writeChanges(writing: Writing, changes: readonly Change[])
 }
 
 function tooLate(namespace: string, open: readonly Change[]): string {
-  const what = `${open.length} documents of ${namespace}, ${open[0]?.key} the first`
-  return `${what}, changed each time between reading and writing; many writers, or no majority for long`
+  const what = `${open.length} documents, first ${JSON.stringify(open[0]?.key)}, changed after each reading`
+  return `MongoDB could not write to ${namespace}: ${what} (too many writers of them, or no majority for long)`
 }
 
 function newsOf(change: Change, stored: Stored | undefined): Write | undefined {
