@@ -65,9 +65,9 @@ export async function printInvitation({ config, url, lifecycle, say }: DevRun): 
 }
 
 /** Stops the source of requests at the end, so that every request that was sent gets its answer. */
-function* until<T>(signal: AbortSignal, items: Iterable<T>): Generator<T> {
+function* until<T>(isOver: () => boolean, items: Iterable<T>): Generator<T> {
   for (const item of items) {
-    if (signal.aborted) return
+    if (isOver()) return
     yield item
   }
 }
@@ -79,10 +79,11 @@ async function send(
   onAccepted: () => void,
 ): Promise<SendReport | undefined> {
   const { stopping } = lifecycle
-  const end = forMs === undefined ? stopping : AbortSignal.any([stopping, AbortSignal.timeout(forMs)])
+  const end = performance.now() + (forMs ?? Number.POSITIVE_INFINITY)
   const secrets = signingSecrets(config)
   const unsigned = CONTRACTS.map(({ name }) => name).filter((name) => secrets[name] === undefined)
-  const requests = until(end, sampleRequests({ ...SHARES, seed, unsigned }))
+  const isOver = () => stopping.aborted || performance.now() >= end
+  const requests = until(isOver, sampleRequests({ ...SHARES, seed, unsigned }))
   const options = { url, requests, rate, secrets, signal: stopping, attempts: 10 }
   const onAnswer = ({ answer }: Delivery) => {
     if (answer?.status === 202) onAccepted()
