@@ -57,6 +57,8 @@ describe('a new column', () => {
       }
     }
     const working = sinks.map((sink, index) => work(sink, `w${index}`))
+    const inExtra = `SELECT count(*)::int FROM tributary.contacts WHERE extra ? 'vip'`
+    await expect.poll(async () => (await db.ask(inExtra))[0]).not.toEqual({ count: 0 })
     await db.ask('ALTER TABLE tributary.contacts ADD COLUMN vip boolean, ADD COLUMN is_vip boolean')
     const lines = await db.migrate()
     migrated = true
