@@ -180,7 +180,7 @@ describe('the sink', () => {
   })
 
   it('calls a server that is not there transient, and a schema that is not there a matter for people', async () => {
-    const away = createPostgresSink({ url: 'postgres://localhost:1/none', entities: ENTITIES })
+    const away = createPostgresSink({ url: 'postgres://127.0.0.1:1/none', entities: ENTITIES })
     const error = await rejection(away)
     expect(error).toBeInstanceOf(TransientError)
     expect(String(error)).toMatch(/ECONNREFUSED.*check that it runs/)

@@ -33,7 +33,7 @@ export function openDatabase({ url, poolSize, statementTimeoutMs }: DatabaseOpti
       'the Postgres URL cannot be read; write it as postgres://user:password@host:5432/database',
     )
   }
-  return pgp<object>({
+  const database = pgp<object>({
     connectionString: url,
     application_name: 'tributary',
     max: poolSize,
@@ -44,6 +44,12 @@ export function openDatabase({ url, poolSize, statementTimeoutMs }: DatabaseOpti
     // For a network that swallows everything: by then the server has ended the statement long since.
     query_timeout: statementTimeoutMs * 2,
   })
+  // A connection that the server ends while it is being closed has nobody else to tell, and would end the process;
+  // what it was used for fails in any case.
+  database.$pool.on('connect', (client: { on(event: 'error', ignore: () => void): void }) => {
+    client.on('error', () => undefined)
+  })
+  return database
 }
 
 /**
