@@ -1,5 +1,6 @@
 import { Type } from 'typebox'
-import { Key, NICE_SIGNATURE, Timestamp } from './common.js'
+import { NICE_SIGNATURE } from './authentication.js'
+import { Key, Timestamp } from './common.js'
 import { defineContract, type Entity } from './contract.js'
 
 /** C1: people. */
@@ -40,19 +41,32 @@ const VERBS = new Map([
   ['deleted', 'delete'],
 ] as const)
 
-const Event = Type.Object({
-  webhookId: Type.String(),
-  eventType: Type.String({ description: 'What happened', examples: ['contact.created'] }),
-  timestamp: Timestamp,
-  eventData: Type.Object({ id: Key }, { description: 'Open: a field goes to the column of its name' }),
-})
+const Event = Type.Object(
+  {
+    webhookId: Type.String(),
+    eventType: Type.String({ description: 'What happened', examples: ['contact.created'] }),
+    timestamp: Timestamp,
+    eventData: Type.Object({ id: Key }, { description: 'Open: a field goes to the column of its name' }),
+  },
+  {
+    examples: [
+      {
+        webhookId: 'w-1',
+        eventType: 'contact.updated',
+        timestamp: '2026-11-01T09:30:00.123Z',
+        eventData: { id: 'c-1', firstName: 'Ada', vip: true },
+      },
+    ],
+  },
+)
 
 /** C1: event webhooks into relational tables. */
 export const cdc = defineContract({
   name: 'cdc',
   summary: 'Changes of contacts and interactions, one a request',
   path: '/webhook/cxone',
-  signature: NICE_SIGNATURE,
+  authentication: NICE_SIGNATURE,
+  tellsMissing: true,
   sinks: ['postgres', 'mongo'],
   entities: [contacts, interactions],
   body: Event,

@@ -1,5 +1,6 @@
 import { Type } from 'typebox'
-import { Key, NICE_SIGNATURE, OptionalText, Timestamp } from './common.js'
+import { NICE_SIGNATURE } from './authentication.js'
+import { Key, OptionalText, Timestamp } from './common.js'
 import { defineContract, type Entity } from './contract.js'
 
 /** C4: contacts as another system knows them. */
@@ -18,21 +19,37 @@ export const contactSync = defineContract({
   name: 'contact-sync',
   summary: 'Whole contacts, many a request',
   path: '/webhook',
-  signature: NICE_SIGNATURE,
+  authentication: NICE_SIGNATURE,
+  tellsMissing: true,
   sinks: ['postgres', 'mongo'],
   entities: [contactRecords],
   body: Type.Object({
     events: Type.Array(Type.Unknown(), { maxItems: MAX_EVENTS, description: 'Checked one by one' }),
   }),
+  list: 'events',
   events: (body) => body.events,
-  event: Type.Object({
-    id: Key,
-    externalId: OptionalText,
-    firstName: OptionalText,
-    lastName: OptionalText,
-    email: OptionalText,
-    timestamp: Timestamp,
-  }),
+  event: Type.Object(
+    {
+      id: Key,
+      externalId: OptionalText,
+      firstName: OptionalText,
+      lastName: OptionalText,
+      email: OptionalText,
+      timestamp: Timestamp,
+    },
+    {
+      examples: [
+        {
+          id: 'r-1',
+          externalId: 'x-1',
+          firstName: 'Ada',
+          lastName: 'Lovelace',
+          email: 'ada@example.com',
+          timestamp: '2026-11-01T09:30:00Z',
+        },
+      ],
+    },
+  ),
   interpret({ id, ...fields }) {
     return { entity: contactRecords, key: id, operation: 'snapshot', timestamp: fields.timestamp, fields }
   },

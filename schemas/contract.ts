@@ -1,9 +1,14 @@
 import type { Static, TObject, TSchema } from 'typebox'
-import { Compile } from 'typebox/compile'
 import type { Operation } from '../src/state/version.js'
+import type { Authentication } from './authentication.js'
+import { compile, type Shape } from './shape.js'
 
-/** The sinks that a contract can feed; each is a consumer group of its own. */
-export type SinkName = 'postgres' | 'mongo'
+/**
+ * The sinks that a contract can feed; each is a consumer group of its own. `postgres` and `mongo` take what
+ * {@link Contract.interpret} makes of an event, `feed` what {@link Contract.clean} does. Nothing reads for
+ * `interactions` yet: its entries wait in the log.
+ */
+export type SinkName = 'postgres' | 'mongo' | 'interactions' | 'feed'
 
 /** A kind of thing that events speak of, and the names under which readers find it. */
 export interface Entity {
@@ -27,6 +32,13 @@ export interface Entity {
     readonly view?: string
     /** Name of a field that gets the time of writing. */
     readonly processedAt?: string
+    /** For documents whose fields change over time: each gets every field known so far, a missing one as null. */
+    readonly evolves?: {
+      /** Collection of the same database that has the known fields, a document for each version of them. */
+      readonly registry: string
+      /** Name of a field that gets the version that a document was written at. */
+      readonly versionField: string
+    }
   }
 }
 
@@ -41,31 +53,39 @@ export interface Fact {
   readonly fields: Readonly<Record<string, unknown>>
 }
 
-/** How a request proves where it comes from: HMAC-SHA256 over the raw body, in a header. */
-export interface Signature {
-  /** As people write it; compared without regard to case. */
-  readonly header: string
-  readonly encoding: 'base64' | 'hex'
-}
-
 /** One of CXone's webhooks (CONTRACTS.md) as data, from which edge, workers, migrations and docs derive. */
 export interface Contract {
   /** Also the prefix of its variables: `data-action` is configured by `DATA_ACTION_SECRETS`. */
   readonly name: string
   readonly summary: string
   readonly path: string
-  readonly signature: Signature
+  /** How a request proves where it comes from; configuration may choose another way. */
+  readonly authentication: Authentication
+  /** Whether the answer tells a request without a signature from one with a wrong one. */
+  readonly tellsMissing: boolean
   readonly sinks: readonly SinkName[]
   /** What its events speak of. */
   readonly entities: readonly Entity[]
   /** What a request must look like; what is not is answered 400. Costs about 1 us to check. */
   readonly body: Shape
+  /** Name of the array in the body that holds the events; left out where the body is the event. */
+  readonly list?: string
   /** The events of a request's body that has the shape. */
   events(body: unknown): readonly unknown[]
   /** What a single event must look like; one that does not is dead-lettered alone. */
   readonly event: Shape
-  /** What an event that has the shape states. */
-  interpret(event: unknown): Fact | UnknownType
+  /** What an event that has the shape states; left out where neither `postgres` nor `mongo` is fed. */
+  readonly interpret?: (event: unknown) => Fact | UnknownType
+  /** What of an event that has the shape goes to the clean feed; left out where `feed` is not fed. */
+  readonly clean?: (event: unknown) => CleanRecord
+}
+
+/** One event as the clean feed has it. */
+export interface CleanRecord {
+  /** The feed has one record of each key within its retention. */
+  readonly key: string
+  /** Plain JSON. */
+  readonly value: unknown
 }
 
 /** An event of a type that the contract does not know (yet). */
@@ -73,45 +93,35 @@ export interface UnknownType {
   readonly unknownType: string
 }
 
-/** A compiled TypeBox schema: a fast yes or no, and the reasons where they are wanted. */
-export interface Shape {
-  readonly schema: TSchema
-  matches(value: unknown): boolean
-  /** Every mismatch as `<JSON pointer> <message>`, joined by `; `. */
-  explain(value: unknown): string
-}
-
 /** A contract as its module writes it: typed by its own schemas. */
-interface Definition<Body extends TObject, Event extends TObject>
-  extends Omit<Contract, 'body' | 'event' | 'events' | 'interpret'> {
+interface Definition<Body extends TSchema, Event extends TObject>
+  extends Omit<Contract, 'body' | 'event' | 'events' | 'interpret' | 'clean'> {
   readonly body: Body
   readonly events: (body: Static<Body>) => readonly unknown[]
   readonly event: Event
-  readonly interpret: (event: Static<Event>) => Fact | UnknownType
+  readonly interpret?: (event: Static<Event>) => Fact | UnknownType
+  readonly clean?: (event: Static<Event>) => CleanRecord
 }
 
-/** Compiles a contract. Its functions are only ever called with what its shapes have accepted. */
-export function defineContract<Body extends TObject, Event extends TObject>(
+/**
+ * Compiles a contract. Its functions are only ever called with what its shapes have accepted.
+ * @throws Error where it feeds a sink, but does not say with what
+ */
+export function defineContract<Body extends TSchema, Event extends TObject>(
   definition: Definition<Body, Event>,
 ): Contract {
+  const { interpret, clean, ...data } = definition
+  const { name, sinks } = data
+  if (!interpret && (sinks.includes('postgres') || sinks.includes('mongo')))
+    throw new Error(`The contract ${name} feeds a store, but has no interpret()`)
+  if (!clean && sinks.includes('feed'))
+    throw new Error(`The contract ${name} feeds the clean feed, but has no clean()`)
   return {
-    ...definition,
+    ...data,
     body: compile(definition.body),
     events: (body) => definition.events(body as Static<Body>),
     event: compile(definition.event),
-    interpret: (event) => definition.interpret(event as Static<Event>),
-  }
-}
-
-function compile(schema: TSchema): Shape {
-  const validator = Compile(schema)
-  return {
-    schema,
-    matches: (value) => validator.Check(value),
-    explain: (value) =>
-      validator
-        .Errors(value)
-        .map((error) => `${error.instancePath || '/'} ${error.message}`)
-        .join('; '),
+    ...(interpret && { interpret: (event: unknown) => interpret(event as Static<Event>) }),
+    ...(clean && { clean: (event: unknown) => clean(event as Static<Event>) }),
   }
 }

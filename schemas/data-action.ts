@@ -1,23 +1,44 @@
 import { Type } from 'typebox'
 import { parseTimestamp } from '../src/state/timestamp.js'
-import { Key, NICE_SIGNATURE } from './common.js'
+import { NICE_SIGNATURE } from './authentication.js'
 import { defineContract, type Entity } from './contract.js'
 
 /** C2: documents whose fields change over time. */
 export const events: Entity = {
   name: 'events',
   fields: [],
-  mongo: { database: 'events', collection: 'events', processedAt: 'processed_at' },
+  mongo: {
+    database: 'events',
+    collection: 'events',
+    processedAt: 'processed_at',
+    evolves: { registry: 'schema_versions', versionField: 'schema_version' },
+  },
 }
 
-const Event = Type.Object({ id: Key, type: Type.String({ minLength: 1 }) }, { description: 'Open' })
+const Id = Type.Unsafe<string | number>({
+  type: ['string', 'integer'],
+  minLength: 1,
+  maxLength: 512,
+  minimum: Number.MIN_SAFE_INTEGER,
+  maximum: Number.MAX_SAFE_INTEGER,
+  description: 'Primary key; 7 and "7" are the same one',
+})
+
+const Event = Type.Object(
+  { id: Id, type: Type.String({ minLength: 1 }) },
+  {
+    description: 'Open',
+    examples: [{ id: 'd-1', type: 'survey.completed', score: 9, anything: { else: true } }],
+  },
+)
 
 /** C2: schema-evolving documents. */
 export const dataAction = defineContract({
   name: 'data-action',
   summary: 'Any JSON object with id and type, kept as a document',
   path: '/webhook/cxone-dataaction',
-  signature: NICE_SIGNATURE,
+  authentication: NICE_SIGNATURE,
+  tellsMissing: true,
   sinks: ['mongo'],
   entities: [events],
   body: Event,
@@ -28,7 +49,7 @@ export const dataAction = defineContract({
     const dated = typeof timestamp === 'string' && Number(parseTimestamp(timestamp)) >= 0
     return {
       entity: events,
-      key: event.id,
+      key: String(event.id),
       operation: 'snapshot',
       // The contract promises no timestamp: one since 1970 orders events, else the time of receipt does.
       timestamp: dated ? timestamp : undefined,

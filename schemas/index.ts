@@ -2,9 +2,11 @@ import { cdc } from './cdc.js'
 import { contactSync } from './contact-sync.js'
 import type { Contract, Entity } from './contract.js'
 import { dataAction } from './data-action.js'
+import { interactionUpdate } from './interaction-update.js'
+import { validated } from './validated.js'
 
 /** Every contract that this version speaks. */
-export const CONTRACTS: readonly Contract[] = [cdc, contactSync, dataAction]
+export const CONTRACTS: readonly Contract[] = [cdc, contactSync, dataAction, interactionUpdate, validated]
 
 /** Every kind of thing that the contracts speak of. */
 export const ENTITIES: readonly Entity[] = CONTRACTS.flatMap((contract) => contract.entities)

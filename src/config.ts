@@ -1,6 +1,10 @@
 import { type Static, type TSchema, Type } from 'typebox'
 import { Value } from 'typebox/value'
+import { type Access, type Authentication, isOpen } from '../schemas/authentication.js'
+import type { Contract } from '../schemas/contract.js'
 import { CONTRACTS } from '../schemas/index.js'
+import { chooseAccess } from './config/authentication.js'
+import { contractVariable, contractVariables, variablePrefix } from './config/contract.js'
 
 const url = (description: string, example: string) =>
   Type.Optional(Type.String({ minLength: 1, description, examples: [example], secret: true }))
@@ -14,7 +18,12 @@ const choice = (description: string, values: string[]) => Type.Optional(Type.Enu
 const GENERAL = {
   HOST: text('Address that the edge listens on', '0.0.0.0'),
   PORT: count('Port of the edge; 0 takes a free one', 8080, 0, 65_535),
-  ADMIN_PORT: count('Port of /healthz, /readyz and /stats; 0 takes a free one', 9090, 0, 65_535),
+  ADMIN_PORT: count(
+    'Port of /healthz, /readyz, /stats, and of the edge /openapi.json; 0 takes a free one',
+    9090,
+    0,
+    65_535,
+  ),
   REDIS_URL: url('Redis or Valkey >= 6.2, maxmemory-policy noeviction', 'redis://127.0.0.1:6379'),
   POSTGRES_URL: url('Database that the rows live in', 'postgres://tributary@127.0.0.1:5432/tributary'),
   MONGODB_URL: url('MongoDB that the documents live in', 'mongodb://127.0.0.1:27017'),
@@ -44,6 +53,24 @@ const GENERAL = {
     500,
     3_600_000,
   ),
+  FEED_RETENTION_MS: count(
+    'How long the clean feed keeps a record, and takes no other of the same key, in ms',
+    604_800_000,
+    1_000,
+    31_536_000_000,
+  ),
+  DEAD_LETTER_MAX_BYTES: count(
+    'Memory that dead letters may take in Redis; over it the oldest are dropped, after a warning',
+    1_073_741_824,
+    65_536,
+    1_099_511_627_776,
+  ),
+  DEAD_LETTER_MAX_AGE_MS: count(
+    'How long dead letters are kept, in ms; older ones are dropped, after a warning',
+    7_776_000_000,
+    60_000,
+    315_360_000_000,
+  ),
   SHUTDOWN_TIMEOUT_MS: count('Time to finish what is in flight after SIGTERM, in ms', 25_000, 100, 600_000),
   LOG_LEVEL: Type.Enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal'], {
     description: 'Least severe log line that is printed',
@@ -62,31 +89,13 @@ const GENERAL = {
 
 /** The variables of each contract. */
 const PER_CONTRACT: Record<string, TSchema> = Object.fromEntries(
-  CONTRACTS.flatMap((contract) => [
-    [
-      secretsVariable(contract.name),
-      Type.Optional(
-        Type.String({
-          minLength: 1,
-          secret: true,
-          description: `Secrets that sign ${contract.path}, comma-separated; several while rotating`,
-        }),
-      ),
-    ],
-    [
-      authVariable(contract.name),
-      Type.Enum(['hmac', 'none'], {
-        default: 'hmac',
-        description: `hmac: ${contract.path} must be signed; none: anybody may post`,
-      }),
-    ],
-  ]),
+  CONTRACTS.flatMap((contract) => Object.entries(contractVariables(contract))),
 )
 
 /** Every variable with its type, default (`default`), meaning (`description`) and whether it is `secret`. */
 export const VARIABLES: Readonly<Record<string, TSchema>> = { ...GENERAL, ...PER_CONTRACT }
 
-/** The configuration, by the variables' own names. Those of a contract: {@link contractSecrets}. */
+/** The configuration, by the variables' own names. Those of a contract: {@link accessOf}. */
 export type Config = Static<ReturnType<typeof general>> & Readonly<Record<string, unknown>>
 function general() {
   return Type.Object(GENERAL)
@@ -95,12 +104,14 @@ function general() {
 /** Prefixes that are ours alone: a variable that starts so and is unknown must be a mistake. */
 const OWN_PREFIXES = [
   'BATCH_',
+  'DEAD_',
   'EDGE_',
+  'FEED_',
   'APPEND_',
   'EMBEDDED_',
   'TRIBUTARY_',
   'STREAM_',
-  ...CONTRACTS.map((contract) => `${prefix(contract.name)}_`),
+  ...CONTRACTS.map(({ name }) => variablePrefix(name)),
 ]
 
 /** The configuration cannot be used. The message names every wrong and unknown variable, one a line. */
@@ -126,7 +137,8 @@ export function readConfig(env: Environment): Config {
     const value = env[name] ? parse(env[name], schema) : 'default' in schema ? schema.default : undefined
     if (value !== undefined) values[name] = value
   }
-  const mistakes = [...wrongValues(values), ...unknownNames(env)]
+  const choices = CONTRACTS.flatMap((contract) => chooseAccess(contract, values).mistakes)
+  const mistakes = [...wrongValues(values), ...choices, ...unknownNames(env)]
   if (mistakes.length === 0) return values as Config
   const list = mistakes.map((line) => `  ${line}`).join('\n')
   throw new ConfigError(`The configuration is wrong:\n${list}\n\`tributary config\` lists every variable.`)
@@ -160,55 +172,39 @@ export function required(config: Config, name: 'REDIS_URL' | 'POSTGRES_URL' | 'M
 }
 
 /**
- * The secrets that may sign a contract's requests; `undefined` where configuration says that anybody may post.
- * @throws ConfigError where there is neither a secret nor such a word
+ * Who may post by each of some contracts.
+ * @throws ConfigError that names every contract of which configuration does not say it
  */
-export function contractSecrets(config: Config, contract: string): readonly string[] | undefined {
-  if (config[authVariable(contract)] === 'none') return undefined
-  const secrets = String(config[secretsVariable(contract)] ?? '')
-    .split(',')
-    .map((secret) => secret.trim())
-    .filter((secret) => secret !== '')
-  if (secrets.length > 0) return secrets
-  throw new ConfigError(
-    `${secretsVariable(contract)} is not set. Give the secret that signs ${contract} webhooks, or say ${authVariable(contract)}=none if anybody may post.`,
-  )
-}
-
-/**
- * {@link contractSecrets} of several contracts, by their names.
- * @throws ConfigError that names every contract that lacks a secret
- */
-export function secretsOf(
-  config: Config,
-  contracts: readonly string[],
-): Map<string, readonly string[] | undefined> {
+export function accessOf(config: Config, contracts: readonly Contract[]): Map<Contract, Access> {
   const missing: string[] = []
-  const secrets = new Map<string, readonly string[] | undefined>()
+  const all = new Map<Contract, Access>()
   for (const contract of contracts) {
-    try {
-      secrets.set(contract, contractSecrets(config, contract))
-    } catch (error) {
-      if (!(error instanceof ConfigError)) throw error
-      missing.push(error.message)
-    }
+    const { schemes, secrets } = chooseAccess(contract, config)
+    const access: Access = { schemes, secrets }
+    all.set(contract, access)
+    if (secrets.length > 0 || isOpen(access)) continue
+    const [given, auth] = [secretsVariable(contract.name), authVariable(contract.name)]
+    missing.push(
+      `${given} is not set. Give the secret of those who post ${contract.name} webhooks, or say ${auth}=none if anybody may post.`,
+    )
   }
   if (missing.length > 0) throw new ConfigError(missing.join('\n'))
-  return secrets
+  return all
 }
 
-function prefix(contract: string): string {
-  return contract.toUpperCase().replaceAll('-', '_')
+/** How a contract's requests are to prove where they come from, whether or not there are secrets to do so. */
+export function schemesOf(config: Config, contract: Contract): readonly Authentication[] {
+  return chooseAccess(contract, config).schemes
 }
 
 /** `DATA_ACTION_SECRETS` for `data-action`. */
 export function secretsVariable(contract: string): string {
-  return `${prefix(contract)}_SECRETS`
+  return contractVariable(contract, 'SECRETS')
 }
 
 /** `DATA_ACTION_AUTH` for `data-action`. */
 export function authVariable(contract: string): string {
-  return `${prefix(contract)}_AUTH`
+  return contractVariable(contract, 'AUTH')
 }
 
 function parse(value: string, schema: TSchema): unknown {

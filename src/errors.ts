@@ -24,20 +24,33 @@ export const REASONS = {
 /** One of the keys of {@link REASONS}. */
 export type Reason = keyof typeof REASONS
 
+/** One thing that is wrong with an event. */
+export interface ValidationError {
+  /** Names and indexes on the way to the value; empty for the event as a whole. */
+  readonly loc: readonly string[]
+  /** For a person. */
+  readonly msg: string
+  /** The rule that is broken, as JSON Schema calls it: `type`, `required`, `format`, `enum`, `maximum`, ... */
+  readonly type: string
+}
+
 /** This event can never succeed. It goes to the dead-letter stream with the reason and the message. */
 export class RejectedError extends Error {
   override readonly name = 'RejectedError'
+  /** All that is wrong with the event, where that is a matter of its shape. */
+  readonly errors: readonly ValidationError[]
   /**
    * @param reason why, from the closed list
    * @param message what exactly, for a person: name the field, the value and the remedy
-   * @param options `cause`: the database's own error, where there is one
+   * @param options `cause`: the database's own error, where there is one; `errors`: all that is wrong, one by one
    */
   constructor(
     readonly reason: Reason,
     message: string,
-    options?: ErrorOptions,
+    options: ErrorOptions & { readonly errors?: readonly ValidationError[] } = {},
   ) {
     super(message, options)
+    this.errors = options.errors ?? []
   }
 }
 

@@ -1,5 +1,7 @@
+import { isOpen } from '../schemas/authentication.js'
 import { CONTRACTS } from '../schemas/index.js'
-import { secretsOf } from '../src/config.js'
+import { accessOf, authVariable } from '../src/config.js'
+import { describeApi } from '../src/edge/openapi/document.js'
 import { startEdge } from '../src/edge/server.js'
 import { partitionKeys } from '../src/stream/keys.js'
 import { createProducer } from '../src/stream/producer.js'
@@ -12,14 +14,9 @@ const BODY_TIMEOUT_MS = 30_000
 /** Takes webhooks and puts them into the log. */
 export const start: Role = async (host) => {
   const { config, log, lifecycle, admin } = host
-  const secrets = secretsOf(
-    config,
-    CONTRACTS.map(({ name }) => name),
-  )
-  const contracts = CONTRACTS.map((contract) => ({ contract, secrets: secrets.get(contract.name) }))
-  for (const { contract, secrets } of contracts) {
-    if (!secrets)
-      log.warn(`Anybody may post to ${contract.path}: ${contract.name} is configured without secrets`)
+  const contracts = [...accessOf(config, CONTRACTS)].map(([contract, access]) => ({ contract, access }))
+  for (const { contract, access } of contracts) {
+    if (isOpen(access)) log.warn(`Anybody may post to ${contract.path}: ${authVariable(contract.name)}=none`)
   }
   const complain = seldom((message, repeats) => log.warn({ repeats }, message))
   const redis = await openRedis(host, 'edge', 'fail-fast')
@@ -36,6 +33,13 @@ export const start: Role = async (host) => {
     onError: (error) => complain(`Redis did not take what was received: ${String(error)}`),
   })
   lifecycle.onClose('the edge', () => edge.stop())
+  admin.serve(
+    '/openapi.json',
+    describeApi(
+      contracts.map(({ contract, access }) => ({ contract, schemes: access.schemes })),
+      edge.port,
+    ),
+  )
   admin.add({
     name: 'edge',
     ready: async () => void (await redis.ping()),

@@ -1,6 +1,7 @@
 import type { Db } from 'mongodb'
 import * as state from './0001_state.js'
 import * as events from './0002_events.js'
+import * as schemaVersions from './0003_schema_versions.js'
 
 /** One step forward. There is no transaction around it: it must bear being applied again after a crash. */
 export interface MongoMigration {
@@ -13,4 +14,5 @@ export interface MongoMigration {
 export const MIGRATIONS: readonly MongoMigration[] = [
   { name: '0001_state', ...state },
   { name: '0002_events', ...events },
+  { name: '0003_schema_versions', ...schemaVersions },
 ]

@@ -1,23 +1,16 @@
 import type { Redis } from 'ioredis'
-import type { Entity, SinkName } from '../../schemas/contract.js'
-import { CONTRACTS } from '../../schemas/index.js'
-import { createDecoder, type Decoded, WHOLE_REQUEST } from '../pipeline/decode.js'
-import { includes, type State, UNKNOWN } from '../state/state.js'
+import type { SinkName } from '../../schemas/contract.js'
 import { type Entry, fromReply, type RawEntry } from '../stream/entry.js'
 import type { PartitionKeys } from '../stream/keys.js'
-
-/** A store as the ledger sees it: the rows themselves, not what the worker says of them. */
-export interface Store {
-  readonly name: SinkName
-  read(entity: Entity, keys: readonly string[]): Promise<ReadonlyMap<string, State>>
-}
+import { readUnsettled } from './ledger/unsettled.js'
+import { type Examined, feedWitness, type Store, stateWitness } from './ledger/witness.js'
 
 /** Where every accepted event of one sink is: accepted = delivered + dead-lettered + pending, and nothing lost. */
 export interface SinkLedger {
   readonly sink: SinkName
   /** Events of acknowledged requests that the sink is fed with. */
   accepted: number
-  /** The stored state includes all that the event says. */
+  /** The sink has it: the stored state includes all that the event says, or the feed has its key. */
   delivered: number
   /** There is a dead letter of this sink for it. */
   deadLettered: number
@@ -25,7 +18,7 @@ export interface SinkLedger {
   pending: number
   /** References of requests with events that are nowhere. */
   readonly lost: string[]
-  /** References of events with more than one letter of the sink. */
+  /** References of events with more than one letter of the sink, or more than one record in the feed. */
   readonly doubled: string[]
 }
 
@@ -34,6 +27,8 @@ export interface LedgerSources {
   readonly redis: Redis
   readonly partitions: readonly PartitionKeys[]
   readonly stores: readonly Store[]
+  /** Whether to look into the clean feed, too. */
+  readonly feed: boolean
   /** As the workers have it: it decides which events had to be refused. */
   readonly maxClockSkewMs: number
 }
@@ -51,10 +46,15 @@ export async function takeLedger(
 ): Promise<SinkLedger[]> {
   const entries = await readEntries(acknowledged, sources)
   const letters = await countLetters(sources)
+  const { redis, partitions, stores, maxClockSkewMs } = sources
+  const witnesses = [
+    ...stores.map((store) => stateWitness(store, maxClockSkewMs)),
+    ...(sources.feed ? [feedWitness(redis, partitions)] : []),
+  ]
   const ledgers: SinkLedger[] = []
-  for (const store of sources.stores) {
-    const unsettled = await readUnsettled(store.name, sources)
-    ledgers.push(await ledgerOf(store, entries, letters, unsettled, sources.maxClockSkewMs))
+  for (const { sink, examine } of witnesses) {
+    const unsettled = await readUnsettled(sink, redis, partitions)
+    ledgers.push(ledgerOf(sink, await examine(entries), letters, unsettled))
   }
   return ledgers
 }
@@ -65,17 +65,12 @@ export function balances(ledger: SinkLedger): boolean {
   return lost.length + doubled.length + pending === 0 && accepted === delivered + deadLettered
 }
 
-async function ledgerOf(
-  store: Store,
-  entries: ReadonlyMap<string, Entry | undefined>,
+function ledgerOf(
+  sink: SinkName,
+  examined: ReadonlyMap<string, Examined | undefined>,
   letters: ReadonlyMap<string, number>,
-  unsettled: (entry: Entry) => boolean,
-  maxClockSkewMs: number,
-): Promise<SinkLedger> {
-  const sink = store.name
-  const decode = createDecoder({ contracts: CONTRACTS, sink, maxClockSkewMs })
-  const decoded = new Map([...entries].map(([ref, entry]) => [ref, entry && decode(entry)]))
-  const stored = await readStored(store, decoded.values())
+  unsettled: (entry: Entry, index: number) => boolean,
+): SinkLedger {
   const ledger: SinkLedger = {
     sink,
     accepted: 0,
@@ -85,42 +80,33 @@ async function ledgerOf(
     lost: [],
     doubled: [],
   }
-  for (const [ref, one] of decoded) {
+  for (const [ref, one] of examined) {
     if (!one) {
       ledger.accepted++
       ledger.lost.push(ref)
       continue
     }
-    const place = (index: number, isStored: boolean) => {
-      const copies = letters.get(`${sink} ${ref} ${index}`) ?? 0
-      ledger.accepted++
-      if (copies > 1) ledger.doubled.push(`${ref} [${index}]`)
-      if (copies > 0) ledger.deadLettered++
-      else if (isStored) ledger.delivered++
-      else if (unsettled(one.entry)) ledger.pending++
-      else ledger.lost.push(`${ref} [${index}]`)
-    }
-    for (const index of one.rejected.keys()) place(index === WHOLE_REQUEST ? 0 : index, false)
-    for (const { entity, key, state, origin } of one.changes) {
-      place(origin.index, includes(stored.get(entity)?.get(key) ?? UNKNOWN, state))
+    for (const [index, copies] of one.copies) {
+      const buried = letters.get(`${sink} ${ref} ${index}`) ?? 0
+      place(ledger, `${ref} [${index}]`, buried, copies, () => unsettled(one.entry, index))
     }
   }
   return ledger
 }
 
-async function readStored(
-  store: Store,
-  decoded: Iterable<Decoded | undefined>,
-): Promise<Map<Entity, ReadonlyMap<string, State>>> {
-  const keys = new Map<Entity, Set<string>>()
-  for (const one of decoded) {
-    for (const { entity, key } of one?.changes ?? []) {
-      keys.set(entity, (keys.get(entity) ?? new Set()).add(key))
-    }
-  }
-  const stored = new Map<Entity, ReadonlyMap<string, State>>()
-  for (const [entity, wanted] of keys) stored.set(entity, await store.read(entity, [...wanted]))
-  return stored
+function place(
+  ledger: SinkLedger,
+  event: string,
+  buried: number,
+  copies: number,
+  isUnsettled: () => boolean,
+): void {
+  ledger.accepted++
+  if (Math.max(buried, copies) > 1) ledger.doubled.push(event)
+  if (buried > 0) ledger.deadLettered++
+  else if (copies > 0) ledger.delivered++
+  else if (isUnsettled()) ledger.pending++
+  else ledger.lost.push(event)
 }
 
 async function readEntries(
@@ -144,12 +130,12 @@ async function readEntries(
 /** How many letters there are by `<sink> <partition>/<entry id> <index>`. */
 async function countLetters({ redis, partitions }: LedgerSources): Promise<Map<string, number>> {
   const letters = new Map<string, number>()
-  for (const { partition, dead } of partitions) {
+  for (const { dead } of partitions) {
     for (let from = '-'; ; ) {
       const page = await redis.xrange(dead, from, '+', 'COUNT', PAGE)
       for (const [, fields] of page) {
         const of = (name: string) => fields[fields.indexOf(name) + 1]
-        const ref = `${of('sink')} ${partition}/${of('entry')} ${of('index')}`
+        const ref = `${of('sink')} ${of('entry')} ${of('index') || 0}`
         letters.set(ref, (letters.get(ref) ?? 0) + 1)
       }
       if (page.length < PAGE) break
@@ -157,33 +143,4 @@ async function countLetters({ redis, partitions }: LedgerSources): Promise<Map<s
     }
   }
   return letters
-}
-
-/** Tells which entries a group has not read yet, or has read and not settled. */
-async function readUnsettled(
-  group: string,
-  { redis, partitions }: LedgerSources,
-): Promise<(entry: Entry) => boolean> {
-  const lastRead = new Map<number, string>()
-  const pending = new Set<string>()
-  for (const { partition, events } of partitions) {
-    const groups = (await redis.xinfo('GROUPS', events)) as unknown[][]
-    const own = groups.find((fields) => fields[fields.indexOf('name') + 1] === group)
-    lastRead.set(partition, own ? String(own[own.indexOf('last-delivered-id') + 1]) : '0-0')
-    if (!own) continue
-    for (let from = '-'; ; ) {
-      const page = (await redis.xpending(events, group, from, '+', PAGE)) as [string, ...unknown[]][]
-      for (const [id] of page) pending.add(`${partition}/${id}`)
-      if (page.length < PAGE) break
-      from = `(${page.at(-1)?.[0]}`
-    }
-  }
-  return ({ partition, id }) =>
-    pending.has(`${partition}/${id}`) || isAfter(id, lastRead.get(partition) ?? '0-0')
-}
-
-function isAfter(id: string, other: string): boolean {
-  const [millis = 0, sequence = 0] = id.split('-').map(Number)
-  const [otherMillis = 0, otherSequence = 0] = other.split('-').map(Number)
-  return millis === otherMillis ? sequence > otherSequence : millis > otherMillis
 }

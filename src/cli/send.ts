@@ -1,14 +1,14 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
 import type { Contract } from '../../schemas/contract.js'
 import { CONTRACTS } from '../../schemas/index.js'
-import { environment, readConfig } from '../config.js'
+import { accessOf, environment, readConfig } from '../config.js'
 import { interruption, parsePositive, parseShare, parseWhole } from './command.js'
 import { table } from './table.js'
 import { curlLine } from './traffic/curl.js'
 import { openConnections } from './traffic/post.js'
 import { type SampleRequest, sampleRequests } from './traffic/samples.js'
 import { type Delivery, type SendReport, sendTraffic } from './traffic/sender.js'
-import { type SigningSecrets, signingSecrets } from './traffic/signing.js'
+import { lifetimeSeconds, openContracts, type Senders } from './traffic/signing.js'
 
 /** How often a request is tried: with the pauses between them about 20 s, longer than an edge takes to restart. */
 const ATTEMPTS = 10
@@ -53,30 +53,37 @@ Examples:
   $ tributary send --url https://edge.example.com        an edge elsewhere
   $ tributary send --print --count 3 | bash              the same by curl
 
-Requests are signed with the first of <CONTRACT>_SECRETS (CDC_SECRETS, ...), as the edge has them in its
-environment; with <CONTRACT>_AUTH=none they are not signed.`,
+Requests are signed by the first scheme of <CONTRACT>_AUTH with the first of <CONTRACT>_SECRETS (CDC_SECRETS, ...),
+as the edge has them in its environment; with <CONTRACT>_AUTH=none they are not signed.`,
     )
     .action(async (options: SendArguments) => {
       const config = readConfig(environment())
-      const secrets = signingSecrets(config, options.contract)
-      const unsigned = options.contract.filter((name) => secrets[name] === undefined)
+      const senders = accessOf(
+        config,
+        CONTRACTS.filter(({ name }) => options.contract.includes(name)),
+      )
+      const unsigned = openContracts(senders)
       const requests = sampleRequests({ ...options, contracts: options.contract, unsigned })
-      if (options.print) print(options.url, requests, secrets)
-      else await send(options, requests, secrets)
+      if (options.print) print(options.url, requests, senders)
+      else await send(options, requests, senders)
     })
 }
 
-function print(url: string, requests: Iterable<SampleRequest>, secrets: SigningSecrets): void {
+function print(url: string, requests: Iterable<SampleRequest>, senders: Senders): void {
   for (const request of requests) {
     const { contract, kind, expect } = request
-    process.stdout.write(`# ${contract.name}, ${kind}: ${expect}\n${curlLine(url, request, secrets)}\n`)
+    const lifetime = lifetimeSeconds(senders.get(contract))
+    const validity = lifetime === undefined ? '' : `, if sent within ${lifetime} s`
+    process.stdout.write(
+      `# ${contract.name}, ${kind}: ${expect}${validity}\n${curlLine(url, request, senders)}\n`,
+    )
   }
 }
 
 async function send(
   options: SendArguments,
   requests: Iterable<SampleRequest>,
-  secrets: SigningSecrets,
+  senders: Senders,
 ): Promise<void> {
   const { url, count, rate, redeliver } = options
   await reach(url)
@@ -86,7 +93,7 @@ async function send(
   const start = performance.now()
   const attempts = redeliver ? ATTEMPTS : 1
   const report = await sendTraffic({
-    ...{ url, requests, rate, secrets, signal, attempts },
+    ...{ url, requests, rate, senders, signal, attempts },
     onAnswer({ request: { contract }, label }) {
       const cell = `${contract.name} ${label}`
       answers.set(cell, { contract, label, count: (answers.get(cell)?.count ?? 0) + 1 })

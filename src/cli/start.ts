@@ -6,7 +6,7 @@ import { createLifecycle } from '../shutdown.js'
 import { createLog } from '../telemetry/log.js'
 
 /** The roles of a process; each is a file of `workers/`. */
-const ROLES = ['edge', 'postgres', 'mongo']
+export const ROLES: readonly string[] = ['edge', 'postgres', 'mongo', 'feed']
 
 /** `tributary start <role...>`: what containers run. */
 export function startCommand(): Command {
@@ -19,7 +19,8 @@ export function startCommand(): Command {
 Examples:
   $ tributary start edge                take webhooks on PORT
   $ tributary start postgres            land events in Postgres; run as many as you like
-  $ tributary start edge postgres mongo all in one process
+  $ tributary start feed                put what is valid into the clean feed, once
+  $ tributary start edge postgres mongo several in one process
 
 SIGTERM finishes what is in flight within SHUTDOWN_TIMEOUT_MS; a second one leaves at once.
 Nothing that was acknowledged is lost either way.`,

@@ -7,6 +7,7 @@ import { partitionKeys } from '../stream/keys.js'
 import { countDeadLetters, type GroupFigures, groupFigures, groupNames } from '../stream/lag.js'
 import { connectRedis, createRedis, redisError } from '../stream/redis.js'
 import { interruption, parsePositive } from './command.js'
+import { ROLES } from './start.js'
 import { table } from './table.js'
 
 /** What there is to know of all sinks. */
@@ -60,10 +61,10 @@ Asks REDIS_URL only. Counting takes Redis about 3 ms for 1,000 dead letters, in 
     })
 }
 
-/** The figures of every sink that a contract feeds and of every other group that the streams have. */
+/** The figures of every sink that a contract feeds and a role serves, and of every other group of the streams. */
 export async function readStatus(redis: Redis, config: Config): Promise<Status> {
   const partitions = partitionKeys(config.STREAM_PREFIX, config.PARTITIONS)
-  const fed = CONTRACTS.flatMap(({ sinks }) => sinks)
+  const fed = CONTRACTS.flatMap(({ sinks }) => sinks).filter((sink) => ROLES.includes(sink))
   const names = new Set([...fed, ...(await groupNames(redis, partitions))])
   const letters = await countDeadLetters(redis, partitions)
   const groups = await Promise.all(

@@ -2,7 +2,8 @@ import type { HttpResponse } from 'uWebSockets.js'
 import { type RefusalCode, refusalOf } from './refusal.js'
 import type { Traffic } from './traffic.js'
 
-const ACCEPTED = '{"status":"accepted"}'
+/** The body of the answer to what is kept. */
+export const ACCEPTED = '{"status":"accepted"}'
 
 /**
  * One request on its way to its answer. It is answered once or its sender goes away; whatever comes later does

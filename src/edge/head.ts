@@ -1,4 +1,5 @@
 import type { HttpRequest } from 'uWebSockets.js'
+import type { Credentials } from './auth/denial.js'
 
 /** A delivery id is for people and logs: nobody needs more of it. */
 const DELIVERY_CHARACTERS = 200
@@ -9,8 +10,10 @@ export interface Head {
   readonly length: number | undefined
   /** Whether another server on the way may see another length in these headers: request smuggling. */
   readonly ambiguous: boolean
-  /** Empty where there is none. */
-  readonly signature: string
+  /** The values of the headers that were asked for, in their order; `undefined` where there is none. */
+  readonly credentials: Credentials
+  /** The place of one that is there more than once; -1 where none is. */
+  readonly repeated: number
   /** The sender's id of this delivery; empty where it gave none. */
   readonly delivery: string
 }
@@ -18,16 +21,22 @@ export interface Head {
 /**
  * Reads the headers in one pass, which is also the only way to see one that is there twice. It has to happen
  * before the handler returns: the request lives on the stack.
- * @param signatureHeader in lower case
+ * @param credentialHeaders in lower case
  */
-export function readHead(req: HttpRequest, signatureHeader: string): Head {
+export function readHead(req: HttpRequest, credentialHeaders: readonly string[]): Head {
+  const credentials = new Array<string | undefined>(credentialHeaders.length)
   let length: number | undefined
   let ambiguous = false
-  let signature = ''
+  let repeated = -1
   let webhookId = ''
   let nexusId = ''
   let requestId = ''
   req.forEach((name, value) => {
+    const at = credentialHeaders.indexOf(name)
+    if (at >= 0) {
+      if (credentials[at] !== undefined) repeated = at
+      credentials[at] = value
+    }
     switch (name) {
       case 'content-length':
         ambiguous ||= length !== undefined
@@ -45,11 +54,8 @@ export function readHead(req: HttpRequest, signatureHeader: string): Head {
         break
       case 'x-request-id':
         requestId = value
-        break
-      case signatureHeader:
-        signature = value
     }
   })
   const delivery = (webhookId || nexusId || requestId).slice(0, DELIVERY_CHARACTERS)
-  return { length, ambiguous, signature, delivery }
+  return { length, ambiguous, credentials, repeated, delivery }
 }

@@ -1,10 +1,11 @@
 import type { HttpRequest, HttpResponse } from 'uWebSockets.js'
+import type { Access } from '../../schemas/authentication.js'
 import type { Contract } from '../../schemas/contract.js'
-import type { DeadLetter } from '../stream/dead-letter.js'
+import { type DeadLetter, letterFromEdge } from '../stream/dead-letter.js'
 import type { NewEntry } from '../stream/entry.js'
 import type { Appended } from '../stream/producer.js'
 import type { GroupCommit } from './append.js'
-import { createAuthenticator } from './auth.js'
+import { createAuthenticator } from './auth/authenticator.js'
 import { type BodyLimits, readBody } from './body.js'
 import { Exchange } from './exchange.js'
 import { readHead } from './head.js'
@@ -14,8 +15,7 @@ import { type Rejection, validate } from './validate.js'
 /** A contract, and who may send by it. */
 export interface GuardedContract {
   readonly contract: Contract
-  /** All that may sign now; `undefined`: anybody may post. */
-  readonly secrets: readonly string[] | undefined
+  readonly access: Access
 }
 
 /** The two ways into Redis. */
@@ -29,23 +29,21 @@ export interface Log {
  * object and half a dozen closures, no promise and no timer.
  */
 export function receiver(
-  { contract, secrets }: GuardedContract,
+  { contract, access }: GuardedContract,
   limits: BodyLimits,
   traffic: Traffic,
   log: Log,
 ) {
-  const { name: source, signature } = contract
-  const signatureHeader = signature.header.toLowerCase()
-  const missing = `Missing ${signature.header} header`
-  const authenticate = createAuthenticator(signature, secrets)
+  const { name: source, tellsMissing } = contract
+  const { headers, check, repeated } = createAuthenticator(access, tellsMissing)
   return (res: HttpResponse, req: HttpRequest) => {
     const exchange = new Exchange(res, traffic)
-    const head = readHead(req, signatureHeader)
+    const head = readHead(req, headers)
     if (head.ambiguous) return exchange.refuse('ambiguous_length')
     if (traffic.full) return exchange.refuse('overloaded')
     return readBody(res, exchange, head.length, limits, (body) => {
-      const denial = authenticate(head.signature, body)
-      if (denial) return exchange.refuse(denial, denial === 'missing_signature' ? missing : undefined)
+      const denial = repeated[head.repeated] ?? check(head.credentials, body)
+      if (denial) return exchange.refuse(denial.code, denial.message)
       const rejection = validate(contract, body)
       exchange.queue()
       const received = { source, delivery: head.delivery, trace: '', body }
@@ -69,7 +67,7 @@ function keep(entries: Log['entries'], exchange: Exchange, received: NewEntry): 
 function bury(letters: Log['letters'], exchange: Exchange, received: NewEntry, rejection: Rejection): void {
   const { reason, message } = rejection
   letters.add(
-    { ...received, reason, message, sink: 'edge', entryId: '', index: 0, receivedAt: Date.now() },
+    letterFromEdge(received, rejection),
     received.body.length,
     () => exchange.refuse(reason, message),
     (why) => exchange.refuse(why),

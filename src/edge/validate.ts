@@ -1,10 +1,14 @@
 import type { Contract } from '../../schemas/contract.js'
+import { explain } from '../../schemas/shape.js'
+import type { ValidationError } from '../errors.js'
 
 /** Why a body is refused; its reason is the code of the answer and the reason of the dead letter. */
 export interface Rejection {
   readonly reason: 'malformed_json' | 'invalid_body'
   /** What exactly, for a person. */
   readonly message: string
+  /** All that is wrong, one by one, where it is a matter of shape. */
+  readonly errors: readonly ValidationError[]
 }
 
 /** Refuses what is no UTF-8, and keeps a byte order mark for us to see: RFC 8259 forbids to send one. */
@@ -30,12 +34,14 @@ export function validate(contract: Contract, body: Buffer): Rejection | undefine
     )
   }
   if (contract.body.matches(value)) return undefined
+  const errors = contract.body.errors(value)
   return {
     reason: 'invalid_body',
-    message: `The body is not one of ${contract.name}: ${contract.body.explain(value)}`,
+    message: `The body is not one of ${contract.name}: ${explain(errors)}`,
+    errors,
   }
 }
 
 function malformed(message: string): Rejection {
-  return { reason: 'malformed_json', message }
+  return { reason: 'malformed_json', message, errors: [] }
 }

@@ -19,12 +19,14 @@ export interface Probe {
 export interface Admin {
   readonly port: number
   add(probe: Probe): void
+  /** Serves a document as JSON at a path of its own. */
+  serve(path: string, document: unknown): void
   close(): Promise<void>
 }
 
 /**
  * Serves `/healthz` (the process lives), `/readyz` (every role can work; 503 and the reasons where not, and once
- * it is stopping) and `/stats` (the roles' figures as JSON).
+ * it is stopping), `/stats` (the roles' figures as JSON), and what roles {@link Admin.serve}.
  * @throws Error that names ADMIN_PORT where the port is taken
  */
 export async function startAdmin(host: string, port: number, stopping: AbortSignal): Promise<Admin> {
@@ -54,6 +56,9 @@ export async function startAdmin(host: string, port: number, stopping: AbortSign
   return {
     port: (server.address() as AddressInfo).port,
     add: (probe) => probes.push(probe),
+    serve: (path, document) => {
+      routes[path] = (response) => answer(response, 200, document)
+    },
     close: async () => {
       server.closeAllConnections()
       await new Promise((resolve) => server.close(resolve))

@@ -1,59 +1,65 @@
 import { BatchError, type RejectedError, type TransientError } from '../errors.js'
 import { retryTransient } from '../retry.js'
-import type { Change, Sink } from '../sinks/sink.js'
-import { fold } from '../state/fold.js'
+import type { Sink } from '../sinks/sink.js'
 
-/** How changes are brought to a sink. */
-export interface DeliverOptions {
-  readonly sink: Sink
-  /** Most changes in one write. */
+/** How items are brought to a sink. */
+export interface DeliverOptions<Item> {
+  readonly sink: Sink<Item>
+  /** Makes one item of those about the same thing: the items to write, and what each was made of. */
+  readonly fold: (items: readonly Item[]) => Map<Item, readonly Item[]>
+  /** Most items in one write. */
   readonly batch: number
   /** Ends all attempts: what is not written then stays pending. */
   readonly signal: AbortSignal
   readonly onRetry: (error: TransientError, attempt: number, pauseMs: number) => void
 }
 
+/** For sinks that take every item as it is. */
+export function unfolded<Item>(items: readonly Item[]): Map<Item, readonly Item[]> {
+  return new Map(items.map((item) => [item, [item]]))
+}
+
 /**
- * Brings changes to a sink: folded by key, in writes of bounded size, again and again while the sink cannot.
- * @returns the changes that the sink refuses for good; all others are durable
+ * Brings items to a sink: folded, in writes of bounded size, again and again while the sink cannot.
+ * @returns the items that the sink refuses for good; all others are durable
  * @throws the signal's reason once it is aborted
  */
-export async function deliver(
-  changes: readonly Change[],
-  options: DeliverOptions,
-): Promise<Map<Change, RejectedError>> {
-  const folded = fold(changes)
-  const refused = new Map<Change, RejectedError>()
+export async function deliver<Item>(
+  items: readonly Item[],
+  options: DeliverOptions<Item>,
+): Promise<Map<Item, RejectedError>> {
+  const folded = options.fold(items)
+  const refused = new Map<Item, RejectedError>()
   for (const write of chunks([...folded.keys()], options.batch)) {
-    for (const [change, error] of await attempt(write, options)) {
-      const parts = folded.get(change) ?? [change]
-      if (parts.length === 1) refused.set(change, error)
+    for (const [item, error] of await attempt(write, options)) {
+      const parts = folded.get(item) ?? [item]
+      if (parts.length === 1) refused.set(item, error)
       else await eachAlone(parts, options, refused)
     }
   }
   return refused
 }
 
-/** Of several joined changes that were refused only one may be guilty: each is tried for itself. */
-async function eachAlone(
-  parts: readonly Change[],
-  options: DeliverOptions,
-  refused: Map<Change, RejectedError>,
+/** Of several folded items that were refused only one may be guilty: each is tried for itself. */
+async function eachAlone<Item>(
+  parts: readonly Item[],
+  options: DeliverOptions<Item>,
+  refused: Map<Item, RejectedError>,
 ): Promise<void> {
   for (const part of parts) {
     for (const [guilty, error] of await attempt([part], options)) refused.set(guilty, error)
   }
 }
 
-async function attempt(
-  changes: readonly Change[],
-  { sink, signal, onRetry }: DeliverOptions,
-): Promise<ReadonlyMap<Change, RejectedError>> {
+async function attempt<Item>(
+  items: readonly Item[],
+  { sink, signal, onRetry }: DeliverOptions<Item>,
+): Promise<ReadonlyMap<Item, RejectedError>> {
   try {
-    await retryTransient(() => sink.write(changes, signal), signal, onRetry)
+    await retryTransient(() => sink.write(items, signal), signal, onRetry)
     return new Map()
   } catch (error) {
-    if (error instanceof BatchError) return (error as BatchError<Change>).rejected
+    if (error instanceof BatchError) return (error as BatchError<Item>).rejected
     throw error
   }
 }

@@ -1,53 +1,70 @@
 import type { RejectedError } from '../errors.js'
-import type { Change } from '../sinks/sink.js'
+import type { Position } from '../state/version.js'
 import type { DeadLetter } from '../stream/dead-letter.js'
-import { receivedAt } from '../stream/entry.js'
-import { type Decoded, WHOLE_REQUEST } from './decode.js'
+import { type Entry, placeOf, receivedAt } from '../stream/entry.js'
+import type { Decoded } from './decoder.js'
+import { elementsOf } from './elements.js'
+import { WHOLE_REQUEST } from './read.js'
 
 /**
- * The dead letters of an entry: one an event that was rejected. A letter about one event of several holds that
- * event alone, so that a request of 5,000 bad events does not become 5,000 copies of itself.
+ * The dead letters of an entry: one an event that was rejected. A letter about one event of an array holds the
+ * bytes of that event alone, so that a request of 5,000 bad events does not become 5,000 copies of itself.
  * @param refused what the sink has refused, of this entry and others
  */
-export function toLetters(
-  decoded: Decoded,
-  refused: ReadonlyMap<Change, RejectedError>,
+export function toLetters<Item extends { readonly origin: Position }>(
+  decoded: Decoded<Item>,
+  refused: ReadonlyMap<Item, RejectedError>,
   sink: string,
 ): DeadLetter[] {
   const { entry } = decoded
   const errors = new Map(decoded.rejected)
-  for (const change of decoded.changes) {
-    const error = refused.get(change)
-    if (error) errors.set(change.origin.index, error)
-  }
-  const letters: DeadLetter[] = []
-  for (const [index, { reason, message }] of errors) {
-    const body = bodyOf(decoded, index)
-    // One letter that holds the whole request speaks for all events that cannot stand alone.
-    if (body === entry.body && letters.some((letter) => letter.body === body)) continue
-    letters.push({
-      reason,
-      message,
-      sink,
-      source: entry.source,
-      entryId: entry.id,
-      index: Math.max(0, index),
-      receivedAt: receivedAt(entry.id),
-      delivery: entry.delivery,
-      trace: entry.trace,
-      body,
-    })
-  }
-  return letters
+  const first = placeOf(entry, 0).index
+  for (const { origin, error } of refusals(decoded, refused)) errors.set(origin.index - first, error)
+  if (errors.size === 0) return []
+  const bodies = bodiesOf(decoded)
+  return [...errors].map(([index, error]) => letterOf(entry, sink, index, error, bodies(index)))
 }
 
-function bodyOf({ entry, events }: Decoded, index: number): Buffer {
-  if (index === WHOLE_REQUEST || events.length === 1) return entry.body
-  try {
-    return Buffer.from(JSON.stringify(events[index]))
-  } catch (error) {
-    // Nested deeper than JSON.stringify can go, though JSON.parse could: only the raw bytes hold it.
-    if (error instanceof RangeError) return entry.body
-    throw error
+function* refusals<Item extends { readonly origin: Position }>(
+  { changes }: Decoded<Item>,
+  refused: ReadonlyMap<Item, RejectedError>,
+): Generator<{ readonly origin: Position; readonly error: RejectedError }> {
+  for (const change of changes) {
+    const error = refused.get(change)
+    if (error) yield { origin: change.origin, error }
+  }
+}
+
+/** A redriven entry keeps where it stood at first and when it died first; only the attempts go on. */
+function letterOf(
+  entry: Entry,
+  sink: string,
+  index: number,
+  { reason, message, errors }: RejectedError,
+  body: Buffer,
+): DeadLetter {
+  const { source, delivery, trace, origin } = entry
+  const place = placeOf(entry, 0)
+  return {
+    ...{ reason, message, errors, sink, source, delivery, trace, body },
+    entry: `${place.partition}/${place.entryId}`,
+    index: origin?.index ?? (index === WHOLE_REQUEST ? undefined : index),
+    receivedAt: receivedAt(place.entryId),
+    attempts: (origin?.attempts ?? 0) + 1,
+    firstAt: origin?.firstAt ?? Date.now(),
+  }
+}
+
+/** Tells the bytes of an event by its index. */
+function bodiesOf({ entry, list }: Decoded<unknown>): (index: number) => Buffer {
+  if (list === undefined) return () => entry.body
+  let elements: readonly Buffer[] | undefined
+  return (index) => {
+    if (index === WHOLE_REQUEST) return entry.body
+    elements ??= elementsOf(entry.body, list)
+    const element = elements[index]
+    if (!element)
+      throw new Error(`Entry ${entry.id} has no event ${index} in its bytes, but one in its value`)
+    return element
   }
 }

@@ -1,21 +1,23 @@
 import type { Logger } from 'pino'
 import type { TransientError } from '../errors.js'
 import { retryTransient } from '../retry.js'
-import type { Change, Sink } from '../sinks/sink.js'
+import type { Sink } from '../sinks/sink.js'
+import type { Position } from '../state/version.js'
 import type { Consumer, Outcome } from '../stream/consumer.js'
 import { type Entry, receivedAt } from '../stream/entry.js'
 import { redisError } from '../stream/redis.js'
 import type { WorkerStats } from '../telemetry/stats.js'
-import type { Decoded } from './decode.js'
-import { deliver } from './deliver.js'
+import type { Decoded } from './decoder.js'
+import { type DeliverOptions, deliver } from './deliver.js'
 import { toLetters } from './letters.js'
 
 /** What a worker is made of. */
-export interface WorkerOptions {
+export interface WorkerOptions<Item> {
   readonly consumer: Consumer
-  readonly decode: (entry: Entry) => Decoded
-  readonly sink: Sink
-  /** Most changes in one write. */
+  readonly decode: (entry: Entry) => Decoded<Item>
+  readonly fold: DeliverOptions<Item>['fold']
+  readonly sink: Sink<Item>
+  /** Most items in one write. */
   readonly batch: number
   readonly stats: WorkerStats
   readonly log: Logger
@@ -28,8 +30,8 @@ export interface WorkerOptions {
  * @param giveUp ends retries too: what is not written by then stays pending for another worker
  * @throws what is a bug
  */
-export async function runWorker(
-  options: WorkerOptions,
+export async function runWorker<Item extends { readonly origin: Position }>(
+  options: WorkerOptions<Item>,
   stopping: AbortSignal,
   giveUp: AbortSignal,
 ): Promise<void> {
@@ -57,15 +59,15 @@ export async function runWorker(
   }
 }
 
-async function process(
+async function process<Item extends { readonly origin: Position }>(
   entries: readonly Entry[],
-  { decode, sink, batch }: WorkerOptions,
+  { decode, fold, sink, batch }: WorkerOptions<Item>,
   signal: AbortSignal,
   onRetry: (error: TransientError, attempt: number, pauseMs: number) => void,
 ): Promise<Outcome[]> {
   const decoded = entries.map(decode)
-  const changes: Change[] = decoded.flatMap((one) => one.changes)
-  const refused = await deliver(changes, { sink, batch, signal, onRetry })
+  const changes = decoded.flatMap((one) => one.changes)
+  const refused = await deliver(changes, { sink, fold, batch, signal, onRetry })
   return decoded.map((one) => ({ entry: one.entry, letters: toLetters(one, refused, sink.name) }))
 }
 

@@ -12,16 +12,34 @@ export interface Change {
   readonly origin: Position
 }
 
-/** A place that changes are applied to. Applying a change again, late or out of order must change nothing. */
-export interface Sink {
+/**
+ * One event as the clean feed has it. A `Sink<FeedRecord>` takes the first record of each key within its
+ * retention and leaves out the others, whether they are the same event again or another one: the Redis Stream of
+ * `stream/feed.ts` does; a transactional producer of Kafka could.
+ */
+export interface FeedRecord {
+  readonly key: string
+  /** JSON. */
+  readonly value: string
+  /** Name of the contract that the event came in by. */
+  readonly contract: string
+  /** When it was received, in milliseconds since 1970. */
+  readonly receivedAt: number
+  /** W3C `traceparent`; empty where the request was not traced. */
+  readonly trace: string
+  readonly origin: Position
+}
+
+/** A place that events are brought to. Writing an item again, late or out of order must change nothing. */
+export interface Sink<Item = Change> {
   readonly name: string
   /**
-   * Joins changes into what is stored; returns when all are durable.
-   * @param changes at most one for an entity and key
-   * @throws TransientError nothing is known to be written · BatchError<Change> names the rejected changes, all
+   * Joins items into what is stored; returns when all are durable.
+   * @param items of changes at most one for an entity and key
+   * @throws TransientError nothing is known to be written · BatchError<Item> names the rejected items, all
    * others are written · the signal's reason, once it is aborted
    */
-  write(changes: readonly Change[], signal: AbortSignal): Promise<void>
+  write(items: readonly Item[], signal: AbortSignal): Promise<void>
   /** Whether the store answers now; for readiness. @throws TransientError with the cause where it does not */
   ping(signal: AbortSignal): Promise<void>
   close(): Promise<void>

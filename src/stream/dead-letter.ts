@@ -1,41 +1,73 @@
-import type { Reason } from '../errors.js'
+import type { Reason, ValidationError } from '../errors.js'
+import { MANIFEST } from '../manifest.js'
+import { eventIdOf } from './dead-letters/event-id.js'
+import type { NewEntry } from './entry.js'
+import { EDGE } from './origin.js'
 
 /** Something that was received and can never be delivered as it is, kept with all that explains it. */
 export interface DeadLetter {
   readonly reason: Reason
   /** What exactly, for a person. */
   readonly message: string
-  /** The sink that could not take it, or `edge`. */
+  /** All that is wrong, one by one, where that is a matter of shape. */
+  readonly errors: readonly ValidationError[]
+  /** The sink that could not take it, or {@link EDGE}. */
   readonly sink: string
   /** Name of the contract. */
   readonly source: string
-  /** The entry that it came from; empty from the edge. */
-  readonly entryId: string
-  /** The event's place in its request, from 0. */
-  readonly index: number
+  /** The entry that it came from, `<partition>/<entry id>`; empty from the edge. */
+  readonly entry: string
+  /** The event's place in its request, from 0; `undefined`: the request as a whole. */
+  readonly index: number | undefined
   /** When it was received, in milliseconds since 1970. */
   readonly receivedAt: number
   readonly delivery: string
   readonly trace: string
-  /** The raw bytes of a request; of one event of several its JSON. */
+  /** How often it has been dead-lettered, with this time: one more with each redrive that fails. */
+  readonly attempts: number
+  /** When for the first time, in milliseconds since 1970. */
+  readonly firstAt: number
+  /** The raw bytes: of the request, or of one event of an array. */
   readonly body: Buffer
 }
 
-/** How many values of a script's ARGV a letter takes. */
-export const LETTER_FIELDS = 10
+/** Nobody has looked at it yet: the only state that a letter has, as it goes when it is redriven or discarded. */
+export const STATUS = 'pending_inspection'
 
-/** A letter as names and values; always the same fields in the same order. */
+/** Names of a letter's fields but for the last one, `body`; always the same in the same order. */
+export const HEAD_FIELDS = [
+  ...['reason', 'message', 'errors', 'sink', 'source', 'entry', 'index', 'received', 'delivery', 'event'],
+  ...['trace', 'attempts', 'first', 'version', 'status'],
+] as const
+
+/** A letter's values in the order of {@link HEAD_FIELDS}, and its body. */
 export function letterFields(letter: DeadLetter): (string | Buffer)[] {
   return [
     letter.reason,
     letter.message,
+    JSON.stringify(letter.errors),
     letter.sink,
     letter.source,
-    letter.entryId,
-    String(letter.index),
+    letter.entry,
+    String(letter.index ?? ''),
     String(letter.receivedAt),
     letter.delivery,
+    eventIdOf(letter.body),
     letter.trace,
+    String(letter.attempts),
+    String(letter.firstAt),
+    MANIFEST.version,
+    STATUS,
     letter.body,
   ]
+}
+
+/** The letter about a request that the edge refuses. */
+export function letterFromEdge(
+  received: NewEntry,
+  { reason, message, errors }: Pick<DeadLetter, 'reason' | 'message' | 'errors'>,
+): DeadLetter {
+  const now = Date.now()
+  const nowhere = { sink: EDGE, entry: '', index: undefined }
+  return { ...received, reason, message, errors, ...nowhere, receivedAt: now, attempts: 1, firstAt: now }
 }

@@ -1,10 +1,12 @@
 import { afterAll, afterEach, beforeAll, describe, expect, inject, test, vi } from 'vitest'
 import { CONTRACTS } from '../../schemas/index.js'
+import { secretsVariable } from '../../src/config.js'
 import { type Edge, startEdge } from '../../src/edge/server.js'
 import { partitionKeys } from '../../src/stream/keys.js'
 import { createProducer } from '../../src/stream/producer.js'
 import { connectRedis, createRedis } from '../../src/stream/redis.js'
 import { runCommandLine } from '../support/command-line.js'
+import { guarded } from '../support/edge.js'
 import { freshName } from '../support/fresh.js'
 
 const PREFIX = freshName('send')
@@ -24,7 +26,7 @@ describe('`tributary send` and `tributary status`, with a real edge', () => {
         bodyTimeoutMs: 5_000,
         bufferBytes: 67_108_864,
       },
-      contracts: CONTRACTS.map((contract) => ({ contract, secrets: ['the right one'] })),
+      contracts: CONTRACTS.map((contract) => guarded(contract, ['the right one'])),
       producer: createProducer(redis, partitionKeys(PREFIX, 2)),
       appendTimeoutMs: 5_000,
       onError: () => undefined,
@@ -43,7 +45,7 @@ describe('`tributary send` and `tributary status`, with a real edge', () => {
     vi.stubEnv('STREAM_PREFIX', PREFIX)
     vi.stubEnv('PARTITIONS', '2')
     vi.stubEnv('REDIS_URL', redisUrl)
-    for (const name of ['CDC', 'CONTACT_SYNC', 'DATA_ACTION']) vi.stubEnv(`${name}_SECRETS`, secret)
+    for (const { name } of CONTRACTS) vi.stubEnv(secretsVariable(name), secret)
     return await runCommandLine(args)
   }
 
@@ -70,7 +72,7 @@ describe('`tributary send` and `tributary status`, with a real edge', () => {
 
     const status = JSON.parse((await run(['status', '--json'])).out)
     expect(status.groups).toEqual(
-      ['postgres', 'mongo'].map((group) => ({
+      ['postgres', 'mongo', 'feed'].map((group) => ({
         ...{
           group,
           missingPartitions: 2,

@@ -53,7 +53,7 @@ const history = fc.array(event, { minLength: 1, maxLength: 12 }).chain((events) 
 test('any history, in any order, doubled and cut into any batches, ends as the model in both stores', async () => {
   const [postgres, mongo] = await Promise.all([
     createPostgresSink({ url: postgresUrl, entities: ENTITIES, signal, report }),
-    createMongoSink({ url: inject('services').mongoUrl, databases, entities: ENTITIES }),
+    createMongoSink({ url: inject('services').mongoUrl, databases, entities: ENTITIES, report }),
   ])
   const stores = openStores(
     { MONGODB_STATE_DATABASE: databases.state, MONGODB_EVENTS_DATABASE: databases.events },
@@ -81,6 +81,7 @@ test('any history, in any order, doubled and cut into any batches, ends as the m
         for (const batch of cut(order, cuts)) {
           const refused = await deliver(batch.flatMap(changesOf), {
             sink,
+            fold,
             batch: 100,
             signal,
             onRetry: report,

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, onTestFinished, test } from 'vitest'
+import { CONTRACTS } from '../../schemas/index.js'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 
@@ -55,7 +56,7 @@ test('npm start -- --no-traffic prints curl lines that work when pasted; Ctrl-C 
     .output()
     .split('\n')
     .filter((line) => line.startsWith('curl '))
-  expect(lines).toHaveLength(3)
+  expect(lines).toHaveLength(CONTRACTS.length)
   for (const line of lines) {
     const { stdout } = await promisify(execFile)('bash', ['-c', line])
     expect(stdout).toMatch(/^HTTP\/1.1 202 /)

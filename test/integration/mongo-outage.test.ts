@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { contacts } from '../../schemas/cdc.js'
+import { events } from '../../schemas/data-action.js'
 import { ENTITIES } from '../../schemas/index.js'
 import type { Service } from '../../src/embedded/service.js'
 import { TransientError } from '../../src/errors.js'
@@ -76,6 +77,28 @@ describe('a server that cannot now', () => {
       await sink.write(batch, never())
     }
     expect(await stored(batch)).toEqual(batch.map(({ state }) => state))
+  })
+})
+
+describe('a registry of fields that cannot be written now', () => {
+  const write = (field: string) =>
+    sink.write(
+      changes(field, 1).map((change) => ({
+        ...change,
+        entity: events,
+        state: snapshot('v1', [[field, 1]]),
+      })),
+      never(),
+    )
+  const versionsWith = (field: string) =>
+    mongo.client.db(mongo.databases.events).collection('schema_versions').countDocuments({ fields: field })
+
+  test('has the batch tried again', async () => {
+    await failOnce({ failCommands: ['insert'], errorCode: 10107 })
+    await expect(write('cut')).rejects.toThrow(/schema_versions.+election/)
+    expect(await versionsWith('cut')).toBe(0)
+    await write('cut')
+    expect(await versionsWith('cut')).toBe(1)
   })
 })
 

@@ -7,6 +7,7 @@ import { TransientError } from '../../src/errors.js'
 import { createDecoder } from '../../src/pipeline/decode.js'
 import { runWorker } from '../../src/pipeline/worker.js'
 import type { Sink } from '../../src/sinks/sink.js'
+import { fold } from '../../src/state/fold.js'
 import type { ConsumerOptions } from '../../src/stream/consumer.js'
 import { newWorkerStats } from '../../src/telemetry/stats.js'
 import { newEntry } from '../support/entries.js'
@@ -36,7 +37,7 @@ async function work(stream: TestStream, sink: Sink, options: Partial<ConsumerOpt
   const { log, lines } = recordedLog()
   const decode = createDecoder({ contracts: CONTRACTS, sink: 'mongo', maxClockSkewMs: 600_000 })
   const { consumer } = member
-  const ended = runWorker({ consumer, decode, sink, batch: 7, stats, log }, stop.signal, giveUp.signal)
+  const ended = runWorker({ consumer, decode, fold, sink, batch: 7, stats, log }, stop.signal, giveUp.signal)
   ended.catch(() => undefined)
   return { ...member, stop, giveUp, stats, lines, ended }
 }
@@ -216,7 +217,7 @@ describe.concurrent('a worker', () => {
         ...about,
         source: 'cdc',
         reason: 'malformed_json',
-        index: '0',
+        index: '',
         body: '{"webhook',
       }),
       expect.objectContaining({
@@ -224,7 +225,7 @@ describe.concurrent('a worker', () => {
         source: 'contact-sync',
         reason: 'invalid_event',
         message: expect.stringContaining('timestamp'),
-        entry: ids[0],
+        entry: `0/${ids[0]}`,
         received: ids[0]?.split('-')[0],
         index: '1',
         body: '{"id":"b"}',

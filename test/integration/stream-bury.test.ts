@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Service } from '../../src/embedded/service.js'
 import { TransientError } from '../../src/errors.js'
-import type { DeadLetter } from '../../src/stream/dead-letter.js'
+import { MANIFEST } from '../../src/manifest.js'
+import { type DeadLetter, HEAD_FIELDS } from '../../src/stream/dead-letter.js'
 import { connectRedis, createRedis, redisError } from '../../src/stream/redis.js'
 import { newEntry } from '../support/entries.js'
 import { ownServers } from '../support/own.js'
@@ -30,13 +31,16 @@ function letter(index: number, more: Partial<DeadLetter> = {}): DeadLetter {
   return {
     reason: 'invalid_event',
     message: `wrong é${index}`,
+    errors: [{ loc: ['eventData', 'id'], msg: 'is required', type: 'required' }],
     sink: 'memory',
     source: 'cdc',
-    entryId: '1-0',
+    entry: '0/1-0',
     index,
     receivedAt: 1_763_780_760_125,
     delivery: 'd',
     trace: 't',
+    attempts: 2,
+    firstAt: 1_763_780_760_200,
     body: Buffer.from(`{"n":${index}}`),
     ...more,
   }
@@ -72,21 +76,30 @@ describe('settling with dead letters', () => {
     const stream = await streams()
     const { consumer, entry } = await holding(stream)
     const raw = Buffer.of(0, 0xff, 10)
-    await consumer.settle([{ entry, letters: [letter(0), letter(1, { body: raw, delivery: '' })] }])
+    const about = Buffer.from('{"id":"c-1"}')
+    const letters = [letter(0, { body: about }), letter(1, { body: raw, delivery: '' })]
+    await consumer.settle([{ entry, letters }])
     expect(await stream.pending()).toBe(0)
     const [first, second] = await stream.letters()
     expect(first).toEqual({
       reason: 'invalid_event',
       message: 'wrong é0',
+      errors: '[{"loc":["eventData","id"],"msg":"is required","type":"required"}]',
       sink: 'memory',
       source: 'cdc',
-      entry: '1-0',
+      entry: '0/1-0',
       index: '0',
       received: '1763780760125',
       delivery: 'd',
+      event: 'c-1',
       trace: 't',
-      body: '{"n":0}',
+      attempts: '2',
+      first: '1763780760200',
+      version: MANIFEST.version,
+      status: 'pending_inspection',
+      body: '{"id":"c-1"}',
     })
+    expect(Object.keys(first ?? {})).toEqual([...HEAD_FIELDS, 'body'])
     expect(second).toMatchObject({ index: '1', delivery: '' })
     const [, last] = await stream.redis.xrangeBuffer(stream.first.dead, '-', '+')
     expect(last?.[1].at(-1)).toEqual(raw)
@@ -135,7 +148,7 @@ describe('settling with dead letters', () => {
 describe('a producer', () => {
   it('buries what never became an entry', async () => {
     const stream = await streams()
-    await stream.producer.bury([letter(0, { sink: 'edge', entryId: '' }), letter(0)])
+    await stream.producer.bury([letter(0, { sink: 'edge', entry: '' }), letter(0)])
     expect(await stream.letters()).toMatchObject([{ sink: 'edge', entry: '' }, { sink: 'memory' }])
     expect(await stream.redis.exists(stream.first.events)).toBe(0)
   })

@@ -4,9 +4,10 @@ import { connect, type Socket } from 'node:net'
 import type { Redis } from 'ioredis'
 import type { Contract } from '../../schemas/contract.js'
 import { CONTRACTS } from '../../schemas/index.js'
+import type { GuardedContract } from '../../src/edge/receive.js'
 import { type Edge, type EdgeOptions, startEdge } from '../../src/edge/server.js'
 import { type Entry, fromReply } from '../../src/stream/entry.js'
-import { partitionKeys } from '../../src/stream/keys.js'
+import { type PartitionKeys, partitionKeys } from '../../src/stream/keys.js'
 import { createProducer } from '../../src/stream/producer.js'
 import { connectRedis, createRedis } from '../../src/stream/redis.js'
 import { freshName } from './fresh.js'
@@ -17,6 +18,7 @@ export const SECRET = 'test-secret'
 /** An edge of a test's own, on a fresh key prefix. */
 export interface TestEdge {
   readonly edge: Edge
+  readonly keys: readonly PartitionKeys[]
   /** What the edge was told by Redis. */
   readonly errors: unknown[]
   /** For looking into Redis; waits while it is away. */
@@ -42,7 +44,7 @@ export async function openEdge(
   const edge = await startEdge({
     host: '127.0.0.1',
     port: 0,
-    contracts: CONTRACTS.map((contract) => ({ contract, secrets: [SECRET] })),
+    contracts: CONTRACTS.map((contract) => guarded(contract)),
     producer: createProducer(own, keys),
     maxBodyBytes: 1_048_576,
     bufferBytes: 67_108_864,
@@ -53,6 +55,7 @@ export async function openEdge(
   })
   return {
     edge,
+    keys,
     errors,
     redis,
     entries: async () => {
@@ -82,10 +85,17 @@ function pairs(fields: readonly Buffer[]): Map<string, Buffer> {
   return map
 }
 
-/** The header that signs a body by a contract. */
+/** A contract with the scheme that is its own. */
+export function guarded(contract: Contract, secrets: readonly string[] = [SECRET]): GuardedContract {
+  return { contract, access: { schemes: [contract.authentication], secrets } }
+}
+
+/** The header that signs a body by a contract whose own scheme is `hmac`. */
 export function signed(contract: Contract, body: Buffer | string, secret = SECRET): Record<string, string> {
-  const { header, encoding } = contract.signature
-  return { [header]: createHmac('sha256', secret).update(body).digest(encoding) }
+  const { authentication } = contract
+  if (authentication.scheme !== 'hmac') throw new Error(`${contract.name} is not signed by hmac`)
+  const { header, encoding, prefix } = authentication
+  return { [header]: prefix + createHmac('sha256', secret).update(body).digest(encoding) }
 }
 
 /** An answer as a client sees it. */

@@ -10,6 +10,9 @@ export interface FreshMongo {
   readonly url: string
   readonly databases: DatabaseNames
   readonly client: MongoClient
+  /** Adds a line to those in {@link reported}. */
+  readonly report: (line: string) => void
+  readonly reported: string[]
   /** Removes the databases and closes the client. */
   drop(): Promise<void>
 }
@@ -23,7 +26,9 @@ export function emptyMongo(url = inject('services').mongoUrl): FreshMongo {
     await client.db(databases.events).dropDatabase()
     await client.close()
   }
-  return { url, databases, client, drop }
+  const reported: string[] = []
+  const report = (line: string) => void reported.push(line)
+  return { url, databases, client, report, reported, drop }
 }
 
 /** As {@link emptyMongo}, migrated. */

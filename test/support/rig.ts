@@ -1,4 +1,4 @@
-import { mkdtempSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -10,7 +10,7 @@ import { openStores } from '../../src/cli/stores.js'
 import { sampleRequests } from '../../src/cli/traffic/samples.js'
 import { type SendReport, sendTraffic } from '../../src/cli/traffic/sender.js'
 import { headersOf } from '../../src/cli/traffic/signing.js'
-import { secretsVariable } from '../../src/config.js'
+import { accessOf, readConfig, secretsVariable } from '../../src/config.js'
 import { freePort } from '../../src/embedded/port.js'
 import type { Service } from '../../src/embedded/service.js'
 import { migrateMongo } from '../../src/sinks/mongo/migrate.js'
@@ -21,7 +21,8 @@ import { createRedis } from '../../src/stream/redis.js'
 import { ownServers } from './own.js'
 
 const SECRET = 'test-secret'
-const SECRETS = Object.fromEntries(CONTRACTS.map(({ name }) => [name, SECRET]))
+const SECRETS = Object.fromEntries(CONTRACTS.map(({ name }) => [secretsVariable(name), SECRET]))
+export const SENDERS = accessOf(readConfig(SECRETS), CONTRACTS)
 const MAIN = resolve(import.meta.dirname, '../../dist/src/cli/main.js')
 const NEVER = new AbortController().signal
 const DATABASES = { MONGODB_STATE_DATABASE: 'cxone', MONGODB_EVENTS_DATABASE: 'cxone_events' }
@@ -39,8 +40,10 @@ export interface Rig {
   readonly redis: Service
   readonly postgres: Service
   readonly mongo: Service
+  /** Of the edge, without a path. */
+  readonly url: string
   /** Starts a role as a container would. */
-  start(role: 'edge' | 'postgres' | 'mongo', env?: Record<string, string>): Promise<RoleProcess>
+  start(role: 'edge' | 'postgres' | 'mongo' | 'feed', env?: Record<string, string>): Promise<RoleProcess>
   /** Sends sample traffic as CXone would, again where it gets no 2xx, and waits for the last answer. */
   send(options: TrafficOptions): Promise<SendReport>
   /** Posts one body, signed. @returns the status of the answer */
@@ -48,7 +51,7 @@ export interface Rig {
   /** Waits until both groups have settled everything. @throws Error after `timeoutMs` */
   drain(timeoutMs?: number): Promise<void>
   /** Looks up where every acknowledged event is. */
-  ledger(acknowledged: readonly string[]): Promise<SinkLedger[]>
+  ledger(acknowledged: readonly string[], feed?: boolean): Promise<SinkLedger[]>
 }
 
 /** Starts the servers and migrates; no role runs yet. All of it ends with the test. */
@@ -65,6 +68,7 @@ export async function createRig(): Promise<Rig> {
   await migratePostgres({ url: postgres.url, ...to })
   await migrateMongo({ url: mongo.url, databases: { state: 'cxone', events: 'cxone_events' }, ...to })
   const logs = mkdtempSync(join(tmpdir(), 'tributary-rig-'))
+  onTestFinished(() => rmSync(logs, { recursive: true, force: true }))
   const partitions = partitionKeys('cxone', 1)
   const client = createRedis(redis.url, 'patient', () => undefined)
   onTestFinished(() => client.disconnect())
@@ -72,7 +76,7 @@ export async function createRig(): Promise<Rig> {
   const env = {
     ...process.env,
     ...DATABASES,
-    ...Object.fromEntries(CONTRACTS.map(({ name }) => [secretsVariable(name), SECRET])),
+    ...SECRETS,
     HOST: '127.0.0.1',
     PORT: String(port),
     REDIS_URL: redis.url,
@@ -84,6 +88,7 @@ export async function createRig(): Promise<Rig> {
     redis,
     postgres,
     mongo,
+    url,
     start: async (role, more = {}) => {
       const adminPort = await freePort()
       const options = {
@@ -102,7 +107,7 @@ export async function createRig(): Promise<Rig> {
         url,
         requests: sampleRequests({ seed, count: rate * seconds, late: 0.1, duplicate: 0.1, invalid: 0.1 }),
         rate,
-        secrets: SECRETS,
+        senders: SENDERS,
         signal: NEVER,
         attempts: 20,
       }),
@@ -110,7 +115,7 @@ export async function createRig(): Promise<Rig> {
       const contract = CONTRACTS.find((one) => one.name === name)
       if (!contract) throw new Error(`there is no contract ${name}`)
       const body = Buffer.from(JSON.stringify(value))
-      const headers = headersOf({ contract, body, signature: 'right' }, SECRETS)
+      const headers = headersOf({ contract, body, signature: 'right' }, SENDERS)
       const answer = await fetch(`${url}${contract.path}`, { method: 'POST', headers, body })
       await answer.arrayBuffer()
       return answer.status
@@ -126,9 +131,9 @@ export async function createRig(): Promise<Rig> {
         await sleep(100)
       }
     },
-    ledger: async (acknowledged) => {
+    ledger: async (acknowledged, feed = false) => {
       const stores = openStores(DATABASES, { postgres: postgres.url, mongo: mongo.url })
-      const sources = { redis: client, partitions, stores: stores.all, maxClockSkewMs: 600_000 }
+      const sources = { redis: client, partitions, stores: stores.all, feed, maxClockSkewMs: 600_000 }
       return await takeLedger(acknowledged, sources).finally(() => stores.close())
     },
   }

@@ -83,7 +83,13 @@ export async function openStream({
       })
     },
     async end() {
-      if (redis.status === 'ready') await redis.del(keys.flatMap(({ events, dead }) => [events, dead]))
+      if (redis.status === 'ready') {
+        const seen = await Promise.all(keys.map((own) => redis.keys(`${own.seen}*`)))
+        await redis.del([
+          ...keys.flatMap(({ events, dead, discarded, feed }) => [events, dead, discarded, feed]),
+          ...seen.flat(),
+        ])
+      }
       for (const connection of connections) connection.disconnect()
     },
   }

@@ -10,14 +10,19 @@ afterEach(() => {
 })
 
 describe('the command line', () => {
-  const commands = createProgram().commands.map((command) => command.name())
+  const { commands: all } = createProgram()
+  const commands = all.map((command) => command.name())
+  const below = all.flatMap((command) => command.commands.map((one) => [[command.name(), one.name()]]))
 
-  test.each([[[]], ...commands.map((name) => [[name]])])('explains %j with examples', async (command) => {
-    const { exitCode, out } = await runCommandLine([...command, '--help'])
-    expect(exitCode).toBe(0)
-    expect(out).toMatch(/^Usage: tributary/)
-    expect(out).toMatch(/\nExamples:\n {2}\$ \S/)
-  })
+  test.each([[[]], ...commands.map((name) => [[name]]), ...below])(
+    'explains %j with examples',
+    async (command) => {
+      const { exitCode, out } = await runCommandLine([...command, '--help'])
+      expect(exitCode).toBe(0)
+      expect(out).toMatch(/^Usage: tributary/)
+      expect(out).toMatch(/\nExamples:\n {2}\$ \S/)
+    },
+  )
 
   test('has the commands that people know', () => {
     expect(commands).toEqual(expect.arrayContaining(['dev', 'start', 'migrate', 'send', 'status', 'config']))

@@ -1,15 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { CONTRACTS } from '../../schemas/index.js'
-import {
-  authVariable,
-  ConfigError,
-  contractSecrets,
-  type Environment,
-  readConfig,
-  required,
-  secretsVariable,
-  VARIABLES,
-} from '../../src/config.js'
+import { ConfigError, type Environment, readConfig, required, VARIABLES } from '../../src/config.js'
 
 /** The message of the ConfigError that something throws. */
 function complaint(work: () => unknown): string {
@@ -76,7 +66,7 @@ describe('readConfig', () => {
       'SHUTDOWN_TIMEOUT_MS must be integer, not "0x100"',
       'LOG_LEVEL must be one of trace, debug, info, warn, error, fatal, not "loud"',
       'EMBEDDED_REDIS must be one of path, apt, not "docker"',
-      'CDC_AUTH must be one of hmac, none, not "off"',
+      'CDC_AUTH must be one or several of hmac, hmac-timestamp, standard-webhooks, secret, bearer, none, not "off"',
       'BATCH_SIZE is not a variable of Tributary',
     ])
     expect(lines.at(-1)).toContain('tributary config')
@@ -115,32 +105,5 @@ describe('required', () => {
       const message = complaint(() => required(readConfig({}), name))
       expect(message).toMatch(new RegExp(`^${name} is not set \\(.{10,}\\)\\. For example: ${name}=\\w+://`))
     }
-  })
-})
-
-describe('contractSecrets', () => {
-  it('lists the secrets, several while they are rotated', () => {
-    const config = readConfig({ CDC_SECRETS: 'new, old ,', DATA_ACTION_SECRETS: 'one' })
-    expect(contractSecrets(config, 'cdc')).toEqual(['new', 'old'])
-    expect(contractSecrets(config, 'data-action')).toEqual(['one'])
-  })
-
-  it('lets anybody post only where that is said', () => {
-    expect(contractSecrets(readConfig({ CDC_AUTH: 'none' }), 'cdc')).toBeUndefined()
-    expect(contractSecrets(readConfig({ CDC_AUTH: 'none', CDC_SECRETS: 'x' }), 'cdc')).toBeUndefined()
-  })
-
-  it.each([undefined, ',', ' , '])('says how to give one, where there is none: %j', (secrets) => {
-    for (const { name } of CONTRACTS) {
-      const config = readConfig({ [secretsVariable(name)]: secrets })
-      const message = complaint(() => contractSecrets(config, name))
-      expect(message).toContain(`${secretsVariable(name)} is not set`)
-      expect(message).toContain(`${authVariable(name)}=none`)
-    }
-  })
-
-  it('has names that are made from the contract', () => {
-    expect(secretsVariable('data-action')).toBe('DATA_ACTION_SECRETS')
-    expect(authVariable('contact-sync')).toBe('CONTACT_SYNC_AUTH')
   })
 })

@@ -3,6 +3,7 @@ import { contacts } from '../../schemas/cdc.js'
 import { TransientError } from '../../src/errors.js'
 import { deliver } from '../../src/pipeline/deliver.js'
 import type { Change } from '../../src/sinks/sink.js'
+import { fold } from '../../src/state/fold.js'
 import { patch, type State, snapshot } from '../../src/state/state.js'
 import { type MemorySinkOptions, memorySink } from '../support/memory-sink.js'
 
@@ -23,7 +24,7 @@ function setUp(sinkOptions: MemorySinkOptions = {}) {
   const onRetry = (_: TransientError, attempt: number) => {
     retries.push(attempt)
   }
-  return { sink, retries, stop, options: { sink, batch: 100, signal: stop.signal, onRetry } }
+  return { sink, retries, stop, options: { sink, fold, batch: 100, signal: stop.signal, onRetry } }
 }
 
 describe('deliver', () => {

@@ -2,8 +2,10 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
+import { CONTRACTS } from '../../schemas/index.js'
 import { createProgram } from '../../src/cli/program.js'
 import { readConfig, VARIABLES } from '../../src/config.js'
+import { REFUSALS } from '../../src/edge/refusal.js'
 import { REASONS } from '../../src/errors.js'
 
 const ROOT = join(import.meta.dirname, '../..')
@@ -24,7 +26,7 @@ describe('compose.yaml', () => {
 
   it('runs every role, and migrates', () => {
     const commands = own.map(([, { command }]) => command).sort()
-    expect(commands).toEqual(['migrate', 'start edge', 'start mongo', 'start postgres'])
+    expect(commands).toEqual(['migrate', 'start edge', 'start feed', 'start mongo', 'start postgres'])
     const names = createProgram().commands.map((command) => command.name())
     for (const command of commands) expect(names).toContain(command?.split(' ')[0])
   })
@@ -81,9 +83,19 @@ describe('the documents', () => {
   })
 
   it('list every reason of a dead letter', () => {
-    const architecture = read('docs/architecture.md')
+    const document = read('docs/dead-letters.md')
     for (const [reason, meaning] of Object.entries(REASONS)) {
-      expect(architecture).toContain(`\`${reason}\` | ${meaning.split(' and ')[0]}`)
+      expect(document).toContain(`\`${reason}\` | ${meaning.split(' and ')[0]}`)
+    }
+  })
+  it('show every contract with its path, and every answer with its status', () => {
+    const page = read('docs/contracts.md')
+    for (const { name, path } of CONTRACTS) expect(page).toContain(`## \`${name}\` – \`POST ${path}\``)
+    for (const [code, { status }] of Object.entries(REFUSALS)) {
+      const row = page
+        .split('\n')
+        .find((line) => line.startsWith(`| ${status.slice(0, 3)} |`) && line.includes(`\`${code}\``))
+      expect(row, code).toBeDefined()
     }
   })
 })

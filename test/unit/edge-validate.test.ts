@@ -43,12 +43,17 @@ describe('a body', () => {
 
   it.each([
     ['no id', dataAction, '{"type":"t"}', 'id'],
-    ['an id that is a number', dataAction, '{"id":1,"type":"t"}', '/id must be string'],
+    [
+      'an id that is no whole number',
+      dataAction,
+      '{"id":1.5,"type":"t"}',
+      '/id must be either string or integer',
+    ],
     ['an empty id', dataAction, '{"id":"","type":"t"}', '/id must not have fewer than 1 characters'],
     ['null', dataAction, 'null', 'must be object'],
     ['an array', dataAction, '[{"id":"1","type":"t"}]', 'must be object'],
     ['a string', dataAction, '"x"', 'must be object'],
-    ['no events', contactSync, '{"contacts":[]}', 'must have required properties events'],
+    ['no events', contactSync, '{"contacts":[]}', '/events is required'],
     ['events that are no array', contactSync, '{"events":{"id":"1"}}', '/events must be array'],
     [
       'no eventData',

@@ -13,7 +13,14 @@ import {
 const ROOT = join(import.meta.dirname, '../..')
 const MAX_LINES = 260
 
-const BASE = ['src/config.ts', 'src/errors.ts', 'src/retry.ts', 'src/shutdown.ts', 'src/telemetry/']
+const BASE = [
+  'src/config.ts',
+  'src/errors.ts',
+  'src/manifest.ts',
+  'src/retry.ts',
+  'src/shutdown.ts',
+  'src/telemetry/',
+]
 const LOG = ['src/stream/', 'src/state/', ...BASE]
 const ROOMS = ['edge', 'pipeline', 'sinks', 'cxone', 'evolution', 'ops'].map((room) => `src/${room}/`)
 
@@ -25,7 +32,7 @@ const DIRECTIONS: Directions = {
   'src/edge/': [...LOG, 'schemas/'],
   'src/pipeline/': [...LOG, 'schemas/', 'src/sinks/sink.ts'],
   'src/sinks/': ['src/state/', ...BASE, 'schemas/', 'migrations/'],
-  'src/cxone/': LOG,
+  'src/cxone/': [...LOG, 'schemas/'],
   'src/evolution/': LOG,
   'src/ops/': LOG,
   'src/stream/': BASE,

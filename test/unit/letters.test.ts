@@ -15,27 +15,52 @@ describe('the letters of an entry', () => {
       {
         reason: 'malformed_json',
         message: 'The body is not UTF-8',
+        errors: [],
         sink: 'mongo',
         source: 'cdc',
-        entryId: '1763780760125-0',
-        index: 0,
+        entry: '0/1763780760125-0',
+        index: undefined,
         receivedAt: 1_763_780_760_125,
         delivery: 'delivery-1',
         trace: '',
+        attempts: 1,
+        firstAt: expect.closeTo(Date.now(), -5),
         body: entry.body,
       },
     ])
   })
 
-  it('hold one event each where there are several, and the raw bytes where there is one', () => {
-    const several = entryOf('contact-sync', { events: [good('a'), 5, { id: 'é', extra: [1] }] })
-    const letters = toLetters(decode(several), new Map(), 'mongo')
-    expect(letters.map(({ index, body }) => [index, body.toString()])).toEqual([
-      [1, '5'],
-      [2, '{"id":"é","extra":[1]}'],
+  it('hold one event each, as it was sent', () => {
+    const body = `{"events":[${JSON.stringify(good('a'))}, 5.0 ,{ "id":"\\u00e9", "extra":[1] }]}`
+    const letters = toLetters(decode(entryOf('contact-sync', body)), new Map(), 'mongo')
+    expect(letters.map((letter) => [letter.index, letter.body.toString()])).toEqual([
+      [1, '5.0'],
+      [2, '{ "id":"\\u00e9", "extra":[1] }'],
     ])
-    const alone = entryOf('contact-sync', '{ "events": [ 5.0 ] }')
-    expect(toLetters(decode(alone), new Map(), 'mongo')).toMatchObject([{ index: 0, body: alone.body }])
+    expect(letters[1]?.errors).toContainEqual({ loc: ['timestamp'], msg: 'is required', type: 'required' })
+  })
+
+  it('about what was redriven keep its place, its time and its bytes, and count the attempts', () => {
+    const origin = { partition: 3, entryId: '5-1', index: 7, sink: 'mongo', attempts: 2, firstAt: 99 }
+    const kept = { entry: '3/5-1', index: 7, receivedAt: 5, attempts: 3, firstAt: 99 }
+    const event = { ...entryOf('contact-sync', '{"id": 5}'), origin }
+    expect(toLetters(decode(event), new Map(), 'mongo')).toMatchObject([{ ...kept, body: event.body }])
+    const broken = { ...entryOf('contact-sync', '{'), origin }
+    expect(toLetters(decode(broken), new Map(), 'mongo')).toMatchObject([{ ...kept, body: broken.body }])
+    const whole = { ...entryOf('contact-sync', '{"events":[1,2]}'), origin: { ...origin, index: undefined } }
+    expect(toLetters(decode(whole), new Map(), 'mongo')).toMatchObject([
+      { ...kept, index: 0, body: Buffer.from('1') },
+      { ...kept, index: 1, body: Buffer.from('2') },
+    ])
+  })
+
+  it('about what was redriven and is refused are told by their place', () => {
+    const origin = { partition: 3, entryId: '5-1', index: 7, sink: 'mongo', attempts: 1, firstAt: 99 }
+    const entry = { ...entryOf('contact-sync', good('a')), origin }
+    const decoded = decode(entry)
+    const refused = new Map(decoded.changes.map((one) => [one, new RejectedError('refused_by_store', 'no')]))
+    expect(decoded.changes).toMatchObject([{ origin: { partition: 3, entryId: '5-1', index: 7 } }])
+    expect(toLetters(decoded, refused, 'mongo')).toMatchObject([{ index: 7, attempts: 2, body: entry.body }])
   })
 
   it('speak of what the sink has refused, and of nothing else', () => {
@@ -54,18 +79,26 @@ describe('the letters of an entry', () => {
     ])
   })
 
-  it('hold the whole request once where events are nested too deep to be written again', () => {
+  it('hold numbers as they were sent', () => {
+    const bad = '{"id":"x","n":12345678901234567890,"m":[1e999,"1e999"]}'
+    const entry = entryOf('contact-sync', `{"events":[${bad},5]}`)
+    const [letter] = toLetters(decode(entry), new Map(), 'mongo')
+    expect(letter?.body.toString()).toBe(bad)
+  })
+
+  it('hold events that are nested too deep to be written again', () => {
     const deep = `${'['.repeat(20_000)}1${']'.repeat(20_000)}`
     const entry = entryOf('contact-sync', `{"events":[${deep},5,${deep}]}`)
     const letters = toLetters(decode(entry), new Map(), 'mongo')
-    expect(letters.map(({ index, body }) => [index, body === entry.body])).toEqual([
-      [0, true],
-      [1, false],
+    expect(letters.map(({ index, body }) => [index, body.toString()])).toEqual([
+      [0, deep],
+      [1, '5'],
+      [2, deep],
     ])
   })
 
   it('are as many as events, however many', () => {
-    const count = 10_000
+    const count = 2_000
     const entry = entryOf('contact-sync', { events: Array.from({ length: count }, (_, i) => i) })
     expect(toLetters(decode(entry), new Map(), 'mongo')).toHaveLength(count)
   })

@@ -10,7 +10,8 @@ import { checkStorable } from '../../src/sinks/mongo/storable.js'
 import { join, patch, type State, snapshot, tombstone, UNKNOWN } from '../../src/state/state.js'
 import { NO_VERSION } from '../../src/state/version.js'
 
-const HOSTILE = '__proto__ constructor _id _tributary _bsontype toBSON processed_at $set $ref $id a.b 7 id'
+const HOSTILE =
+  '__proto__ constructor _id _tributary _bsontype toBSON processed_at schema_version $set $ref $id a.b 7 id'
 const name = fc.oneof(fc.constantFrom('', 'a', 'b', ...HOSTILE.split(' ')), fc.string({ unit: 'binary' }))
 const number = fc.constantFrom(0, -0, 2 ** 31, -(2 ** 31), 2 ** 40, 2 ** 53, 1e300, 5e-324, -1.5)
 const json = fc.letrec<{ value: unknown }>((tie) => ({
@@ -51,13 +52,16 @@ function sent(document: StateDocument): StateDocument {
   return BSON.deserialize(BSON.serialize(document)) as StateDocument
 }
 
-describe.each([contacts, events])('the documents of $name', (entity) => {
+describe.each([
+  { entity: contacts, name: 'contacts', known: undefined },
+  { entity: events, name: 'events', known: { version: 1, names: new Set(['a', 'b', '__proto__', 'more']) } },
+])('the documents of $name', ({ entity, known }) => {
   test('give back every state that is storable', () => {
     fc.assert(
       fc.property(states, (state) => {
         fc.pre(checkStorable(change(state)) === undefined)
         const revision = new ObjectId()
-        const document = sent(toDocument(entity, 'k', state, revision, new Date()))
+        const document = sent(toDocument(entity, 'k', state, revision, new Date(), known))
         const found = fromDocument(entity, document)
         deepStrictEqual(found.state, state) // unlike Vitest's, it bears a field called `constructor`
         expect(found.revision).toEqual(revision)
@@ -102,6 +106,24 @@ test('the time of writing is no field of the state', () => {
   expect(document.processed_at).toBe(now)
   const { state } = fromDocument(events, document)
   expect([...state.fields]).toEqual([['processed_at', { value: 'theirs', version: 'v1' }]])
+})
+
+test('a known field that is missing is null, and told from one that was null when it came', () => {
+  const known = { version: 3, names: new Set(['a', 'b', 'c']) }
+  const state = snapshot('v1', [
+    ['a', null],
+    ['schema_version', 'theirs'],
+  ])
+  const document = toDocument(events, 'k', state, new ObjectId(), new Date(), known)
+  expect(document).toMatchObject({ a: null, b: null, c: null, schema_version: 3 })
+  expect(fromDocument(events, document).state).toEqual(state)
+  expect(fromDocument(events, { ...document, d: null }).state).toEqual(state)
+})
+
+test('a null of a document that was written before there was a registry is one', () => {
+  const state = snapshot('v1', [['a', null]])
+  const document = toDocument(events, 'k', state, new ObjectId(), new Date())
+  expect(fromDocument(events, document).state).toEqual(state)
 })
 
 test('a document that was there before us is older than every event', () => {

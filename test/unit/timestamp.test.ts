@@ -80,7 +80,7 @@ describe('parseTimestamp', () => {
   })
 
   it('never throws', () => {
-    fc.assert(fc.property(fc.string({ unit: 'binary' }), (any) => parseTimestamp(any) === undefined))
+    fc.assert(fc.property(fc.string(), (any) => parseTimestamp(any) === undefined))
   })
 })
 

@@ -8,11 +8,20 @@ import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { cdc } from '../../schemas/cdc.js'
 import { contactSync } from '../../schemas/contact-sync.js'
+import { dataAction } from '../../schemas/data-action.js'
 import { curlLine } from '../../src/cli/traffic/curl.js'
 import { sampleRequests } from '../../src/cli/traffic/samples.js'
+import type { Senders } from '../../src/cli/traffic/signing.js'
 
 const bash = promisify(execFile)
-const SECRETS = { cdc: `it's "$ecret" \\n`, 'data-action': 'other' }
+const SECRET = `it's "$ecret" \\n`
+const CONTRACTS = [cdc, contactSync, dataAction]
+/** Anybody may post contact-sync. */
+const SENDERS: Senders = new Map([
+  [cdc, { schemes: [cdc.authentication], secrets: [SECRET] }],
+  [contactSync, { schemes: [{ scheme: 'none' }], secrets: [] }],
+  [dataAction, { schemes: [{ scheme: 'secret', header: "X-It's-Secret" }], secrets: [SECRET] }],
+])
 
 interface Received {
   readonly path: string
@@ -40,16 +49,19 @@ describe('a curl line, pasted into bash', () => {
   }
 
   test('sends the same bytes with the signature that belongs to them', async () => {
-    const requests = [...sampleRequests({ seed: 3, count: 20, invalid: 0.4 })]
-    await paste(requests.map((request) => curlLine(url, request, SECRETS)).join('\n'))
+    const requests = [
+      ...sampleRequests({ seed: 3, count: 20, invalid: 0.4, contracts: CONTRACTS.map(({ name }) => name) }),
+    ]
+    await paste(requests.map((request) => curlLine(url, request, SENDERS)).join('\n'))
     expect(received.map(({ path, body }) => [path, body.toString('hex')])).toEqual(
       requests.map(({ contract, body }) => [contract.path, body.toString('hex')]),
     )
     for (const [i, { contract, body, signature }] of requests.entries()) {
-      const secret = { ...SECRETS }[contract.name as 'cdc']
-      const right = secret && createHmac('sha256', secret).update(body).digest('base64')
-      const given = received[i]?.headers[contract.signature.header.toLowerCase()]
-      if (secret === undefined || signature === 'missing') expect(given).toBeUndefined()
+      const headers = received[i]?.headers
+      const given = headers?.['x-nice-webhook-signature'] ?? headers?.["x-it's-secret"]
+      const hmac = createHmac('sha256', SECRET).update(body).digest('base64')
+      const right = contract === cdc ? hmac : SECRET
+      if (contract === contactSync || signature === 'missing') expect(given).toBeUndefined()
       else if (signature === 'wrong') expect(given).not.toBe(right)
       else expect(given).toBe(right)
       expect(received[i]?.headers['content-type']).toBe('application/json')
@@ -58,7 +70,7 @@ describe('a curl line, pasted into bash', () => {
 
   test('prints the status of the answer and its body', async () => {
     const answer = await paste(
-      curlLine(url, { contract: cdc, body: Buffer.from('{}'), signature: 'right' }, SECRETS),
+      curlLine(url, { contract: cdc, body: Buffer.from('{}'), signature: 'right' }, SENDERS),
     )
     expect(answer).toMatch(/^HTTP\/1.1 202 .*\{"status":"accepted"\}$/s)
   })
@@ -71,7 +83,7 @@ describe('a curl line, pasted into bash', () => {
     ['a NUL as an escape', '{"a":"\\u0000"}'],
   ])('carries %s', async (_, content) => {
     const body = Buffer.from(content as string)
-    await paste(curlLine(url, { contract: contactSync, body, signature: 'right' }, {}))
+    await paste(curlLine(url, { contract: contactSync, body, signature: 'right' }, new Map()))
     expect(received[0]?.body.toString('hex')).toBe(body.toString('hex'))
   })
 })

@@ -4,10 +4,15 @@ import { createServer, type IncomingMessage, type RequestListener, type ServerRe
 import type { AddressInfo } from 'node:net'
 import { buffer } from 'node:stream/consumers'
 import { afterEach, describe, expect, test } from 'vitest'
+import type { Hmac } from '../../schemas/authentication.js'
+import { CONTRACTS } from '../../schemas/index.js'
 import { type SampleOptions, sampleRequests } from '../../src/cli/traffic/samples.js'
 import { type Delivery, type SendOptions, sendTraffic } from '../../src/cli/traffic/sender.js'
 
-const SECRETS = { cdc: 'one', 'contact-sync': 'two', 'data-action': 'three' }
+/** The secret of a contract is its name. */
+const SENDERS = new Map(
+  CONTRACTS.map((contract) => [contract, { schemes: [contract.authentication], secrets: [contract.name] }]),
+)
 
 const cleanUps: (() => void)[] = []
 afterEach(() => {
@@ -30,7 +35,7 @@ function send(
   options: Partial<SendOptions & SampleOptions> & { onAnswer?: (d: Delivery) => void },
 ) {
   const requests = sampleRequests({ seed: 5, count: 10, ...options })
-  return sendTraffic({ url, requests, secrets: SECRETS, signal: new AbortController().signal, ...options })
+  return sendTraffic({ url, requests, senders: SENDERS, signal: new AbortController().signal, ...options })
 }
 
 let entries = 0
@@ -58,10 +63,12 @@ describe('the sender', () => {
     const given: string[] = []
     const url = await serve(async (request, response) => {
       const body = await buffer(request)
-      const secret = request.url === '/webhook/cxone' ? 'one' : request.url === '/webhook' ? 'two' : 'three'
-      const right = createHmac('sha256', secret).update(body).digest('base64')
-      if (request.headers['x-nice-webhook-signature'] !== right)
-        return refuse(response, 401, 'invalid_signature')
+      const contract = CONTRACTS.find(({ path }) => path === request.url)
+      const { header = '', encoding = 'hex' } = { ...contract?.authentication } as Partial<Hmac>
+      const right = createHmac('sha256', contract?.name ?? '')
+        .update(body)
+        .digest(encoding)
+      if (request.headers[header.toLowerCase()] !== right) return refuse(response, 401, 'invalid_signature')
       given.push(`3/${given.length}-0`)
       response.writeHead(202, { 'Tributary-Entry': String(given.at(-1)) }).end('{"status":"accepted"}')
     })

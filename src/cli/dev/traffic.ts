@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Redis } from 'ioredis'
 import { CONTRACTS } from '../../../schemas/index.js'
+import { accessOf } from '../../config.js'
 import { type PartitionKeys, partitionKeys } from '../../stream/keys.js'
 import { groupFigures } from '../../stream/lag.js'
 import { createRedis } from '../../stream/redis.js'
@@ -10,7 +11,7 @@ import { table } from '../table.js'
 import { curlLine } from '../traffic/curl.js'
 import { sampleRequests } from '../traffic/samples.js'
 import { type Delivery, type SendReport, sendTraffic, transmit } from '../traffic/sender.js'
-import { signingSecrets } from '../traffic/signing.js'
+import { lifetimeSeconds, openContracts } from '../traffic/signing.js'
 import { startMonitor } from './monitor.js'
 import type { DevRun } from './run.js'
 
@@ -54,10 +55,12 @@ export async function runTraffic(run: DevRun, options: TrafficOptions): Promise<
 /** Prints a curl line for every contract, signature included. */
 export async function printInvitation({ config, url, lifecycle, say }: DevRun): Promise<void> {
   say('\nSend an event; these lines work as they are:\n')
-  const secrets = signingSecrets(config)
-  for (const { name } of CONTRACTS) {
-    for (const request of sampleRequests({ seed: 1, count: 1, contracts: [name] })) {
-      say(`${curlLine(url, request, secrets)}\n`)
+  const senders = accessOf(config, CONTRACTS)
+  for (const [contract, access] of senders) {
+    const lifetime = lifetimeSeconds(access)
+    if (lifetime !== undefined) say(`Within ${lifetime} s, for the signature has a date:`)
+    for (const request of sampleRequests({ seed: 1, count: 1, contracts: [contract.name] })) {
+      say(`${curlLine(url, request, senders)}\n`)
     }
   }
   say('Ctrl-C stops.')
@@ -80,11 +83,11 @@ async function send(
 ): Promise<SendReport | undefined> {
   const { stopping } = lifecycle
   const end = performance.now() + (forMs ?? Number.POSITIVE_INFINITY)
-  const secrets = signingSecrets(config)
-  const unsigned = CONTRACTS.map(({ name }) => name).filter((name) => secrets[name] === undefined)
+  const senders = accessOf(config, CONTRACTS)
+  const unsigned = openContracts(senders)
   const isOver = () => stopping.aborted || performance.now() >= end
   const requests = until(isOver, sampleRequests({ ...SHARES, seed, unsigned }))
-  const options = { url, requests, rate, secrets, signal: stopping, attempts: 10 }
+  const options = { url, requests, rate, senders, signal: stopping, attempts: 10 }
   const onAnswer = ({ answer }: Delivery) => {
     if (answer?.status === 202) onAccepted()
   }
@@ -110,7 +113,13 @@ async function settleUp(
   partitions: readonly PartitionKeys[],
 ): Promise<number> {
   const stores = openStores(config, { postgres: services.postgres.url, mongo: services.mongo?.url })
-  const sources = { redis, partitions, stores: stores.all, maxClockSkewMs: config.MAX_CLOCK_SKEW_MS }
+  const sources = {
+    redis,
+    partitions,
+    stores: stores.all,
+    feed: true,
+    maxClockSkewMs: config.MAX_CLOCK_SKEW_MS,
+  }
   const ledgers = await takeLedger(report.acknowledged, sources).finally(() => stores.close())
   say(`\nSent ${report.sent} requests, ${report.acknowledged.length} were acknowledged:`)
   for (const [label, count] of Object.entries(report.byAnswer).sort()) say(`  ${count} x ${label}`)

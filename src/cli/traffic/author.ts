@@ -21,6 +21,7 @@ export type Fault =
   | 'no signature'
   | 'malformed JSON'
   | 'missing id'
+  | 'wrong fields'
   | 'no events array'
   | 'unknown event type'
   | 'timestamp in the future'
@@ -46,7 +47,7 @@ export interface Author {
   readonly contract: Contract
   /** The next body in the lives of its entities. */
   write(): unknown
-  /** A body whose events are minutes older than what was told of their keys; `undefined` before anything was. */
+  /** A body whose events are minutes older than what was told of their keys; `undefined` where nothing was. */
   writeLate(): unknown
   /** One function for each way to go wrong. */
   readonly spoil: readonly (() => Spoiled)[]

@@ -1,5 +1,5 @@
 import type { SampleRequest } from './samples.js'
-import { headersOf, type SigningSecrets } from './signing.js'
+import { headersOf, type Senders } from './signing.js'
 
 /**
  * A request as a line that can be pasted into bash: it sends the same bytes and prints the whole answer.
@@ -9,9 +9,9 @@ import { headersOf, type SigningSecrets } from './signing.js'
 export function curlLine(
   url: string,
   request: Pick<SampleRequest, 'contract' | 'body' | 'signature'>,
-  secrets: SigningSecrets,
+  senders: Senders,
 ): string {
-  const headers = Object.entries(headersOf(request, secrets)).map(([name, value]) => `${name}: ${value}`)
+  const headers = Object.entries(headersOf(request, senders)).map(([name, value]) => `${name}: ${value}`)
   return [
     `curl -sS -i ${quote(Buffer.from(new URL(request.contract.path, url).href))}`,
     ...headers.map((header) => `-H ${quote(Buffer.from(header))}`),

@@ -5,7 +5,9 @@ import { cdcAuthor } from './cdc.js'
 import { contactSyncAuthor } from './contact-sync.js'
 import { dataActionAuthor } from './data-action.js'
 import { risingClock } from './history.js'
+import { interactionUpdateAuthor } from './interaction-update.js'
 import { Random } from './random.js'
+import { validatedAuthor } from './validated.js'
 import { vocabulary } from './vocabulary.js'
 
 /** One request as CXone might send it, and what must become of it. */
@@ -48,6 +50,8 @@ const AUTHORS: Readonly<Record<string, (world: World) => Author>> = {
   cdc: cdcAuthor,
   'contact-sync': contactSyncAuthor,
   'data-action': dataActionAuthor,
+  'interaction-update': interactionUpdateAuthor,
+  validated: validatedAuthor,
 }
 
 /** A duplicate comes at most so many requests after its original. */
@@ -135,7 +139,8 @@ function malformed(random: Random, { contract, write }: Author): SampleRequest {
 
 function badlySigned({ contract, write }: Author, signature: 'wrong' | 'missing'): SampleRequest {
   const kind = signature === 'wrong' ? 'wrong signature' : 'no signature'
-  const expect = signature === 'wrong' ? 'invalid_signature' : 'missing_signature'
+  const isTold = signature === 'missing' && contract.tellsMissing
+  const expect = isTold ? 'missing_signature' : 'invalid_signature'
   return { contract, body: json(write()), signature, kind, expect }
 }
 

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { backoffMs } from '../../retry.js'
 import { type Connections, type HttpAnswer, openConnections } from './post.js'
 import type { SampleRequest } from './samples.js'
-import { headersOf, type SigningSecrets } from './signing.js'
+import { headersOf, type Senders } from './signing.js'
 
 /** Pauses between attempts at the same request. */
 const REDELIVERY = { initialMs: 200, maxMs: 5_000 }
@@ -16,7 +16,7 @@ export interface SendOptions {
   readonly requests: Iterable<SampleRequest>
   /** Requests a second, whatever the answers take: an open loop. Default: as fast as they are answered. */
   readonly rate?: number
-  readonly secrets: SigningSecrets
+  readonly senders: Senders
   /** Ends it: connections are cut, and what waits for an answer or a next attempt stays unanswered. */
   readonly signal: AbortSignal
   /** Most requests on their way at a time; where they are, the rate has to wait. Default 64. */
@@ -127,11 +127,12 @@ export async function transmit(options: SendOptions, onAnswer: (delivery: Delive
 async function deliver(
   connections: Connections,
   request: SampleRequest,
-  { secrets, attempts = 1 }: SendOptions,
+  { senders, attempts = 1 }: SendOptions,
   ending: AbortSignal,
 ): Promise<Delivery> {
-  const headers = headersOf(request, secrets)
   for (let attempt = 1; ; attempt++) {
+    // Signed anew: a timestamp that was right at the first attempt may be too old at the last.
+    const headers = headersOf(request, senders)
     const outcome = await connections.post(request.contract.path, headers, request.body).catch(asError)
     const answer = outcome instanceof Error ? undefined : outcome
     const label =

@@ -1,29 +1,66 @@
-import { createHmac } from 'node:crypto'
-import { CONTRACTS } from '../../../schemas/index.js'
-import { type Config, secretsOf } from '../../config.js'
+import { createHash, createHmac } from 'node:crypto'
+import { type Access, type Authentication, isOpen } from '../../../schemas/authentication.js'
+import type { Contract } from '../../../schemas/contract.js'
+import {
+  STANDARD_WEBHOOKS,
+  SYMMETRIC,
+  signedHead,
+  standardWebhooksKey,
+} from '../../edge/auth/standard-webhooks.js'
 import type { SampleRequest } from './samples.js'
 
-/** The secret that signs a contract's requests, by its name; none where anybody may post. */
-export type SigningSecrets = Readonly<Record<string, string | undefined>>
+/** How requests of each contract prove where they come from; those of a contract that is not in it do not. */
+export type Senders = ReadonlyMap<Contract, Access>
 
-/** The first secret of each contract; none where anybody may post. @throws ConfigError where neither is said */
-export function signingSecrets(
-  config: Config,
-  contracts: readonly string[] = CONTRACTS.map(({ name }) => name),
-): SigningSecrets {
-  return Object.fromEntries([...secretsOf(config, contracts)].map(([name, secrets]) => [name, secrets?.[0]]))
-}
-
-/** The headers that a request is sent with: its content type and, where the contract has a secret, the signature. */
+/** The headers of a request: its content type and its proof, by the first scheme and secret. @param now in ms since 1970 */
 export function headersOf(
   { contract, body, signature }: Pick<SampleRequest, 'contract' | 'body' | 'signature'>,
-  secrets: SigningSecrets,
+  senders: Senders,
+  now: number = Date.now(),
 ): Record<string, string> {
-  const headers: Record<string, string> = { 'Content-Type': 'application/json' }
-  const secret = secrets[contract.name]
-  if (secret === undefined || signature === 'missing') return headers
-  const { header, encoding } = contract.signature
-  const key = signature === 'right' ? secret : `not ${secret}`
-  headers[header] = createHmac('sha256', key).update(body).digest(encoding)
-  return headers
+  const headers = { 'Content-Type': 'application/json' }
+  const { schemes: [scheme] = [], secrets: [secret] = [] } = senders.get(contract) ?? {}
+  if (scheme === undefined || secret === undefined || signature === 'missing') return headers
+  return { ...headers, ...proof(scheme, signature === 'right' ? secret : `not ${secret}`, body, now) }
+}
+
+/** The names of the contracts that anybody may post to. */
+export function openContracts(senders: Senders): string[] {
+  return [...senders].filter(([, access]) => isOpen(access)).map(([{ name }]) => name)
+}
+
+/** How long a signature of {@link headersOf} is good for, in s; `undefined` where it does not age. */
+export function lifetimeSeconds(access: Access | undefined): number | undefined {
+  const scheme = access?.schemes[0]
+  return scheme && 'toleranceSeconds' in scheme ? scheme.toleranceSeconds : undefined
+}
+
+function proof(scheme: Authentication, secret: string, body: Buffer, now: number): Record<string, string> {
+  const timestamp = String(Math.floor(now / 1_000))
+  switch (scheme.scheme) {
+    case 'hmac': {
+      const digest = createHmac('sha256', secret).update(body).digest(scheme.encoding)
+      return { [scheme.header]: scheme.prefix + digest }
+    }
+    case 'hmac-timestamp': {
+      const digest = createHmac('sha256', secret).update(`${timestamp}.`).update(body).digest(scheme.encoding)
+      return { [scheme.header]: scheme.prefix + digest, [scheme.timestampHeader]: timestamp }
+    }
+    case 'standard-webhooks': {
+      // One body, one id, however often it is sent.
+      const id = `msg_${createHash('sha256').update(body).digest('hex').slice(0, 24)}`
+      const hmac = createHmac('sha256', standardWebhooksKey(secret)).update(signedHead(id, timestamp))
+      return {
+        [STANDARD_WEBHOOKS.id]: id,
+        [STANDARD_WEBHOOKS.timestamp]: timestamp,
+        [STANDARD_WEBHOOKS.signature]: SYMMETRIC + hmac.update(body).digest('base64'),
+      }
+    }
+    case 'secret':
+      return { [scheme.header]: secret }
+    case 'bearer':
+      return { Authorization: `Bearer ${secret}` }
+    case 'none':
+      return {}
+  }
 }

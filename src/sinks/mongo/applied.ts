@@ -44,7 +44,8 @@ export async function checkCollections(databases: Databases, entities: readonly 
     const known = new Set(collections.map((collection) => collection.name))
     for (const { name: entity, mongo } of entities) {
       if (mongo.database !== name) continue
-      const missing = [mongo.collection, mongo.view ?? mongo.collection].find((place) => !known.has(place))
+      const places = [mongo.collection, mongo.view, mongo.evolves?.registry]
+      const missing = places.find((place) => place !== undefined && !known.has(place))
       if (missing === undefined) continue
       const what = `the MongoDB database ${db.databaseName} has no ${missing}, which ${entity} need`
       throw new Error(`${what}; add a migration that makes it to migrations/mongo and run tributary migrate`)

@@ -20,6 +20,8 @@ interface Bookkeeping {
   fieldVersions?: { name: string; version: Version }[]
   /** When the delete was written: a tombstone waits from then on to be purged. */
   deletedAt?: Date
+  /** Where the entity evolves: fields that an event set to null; any other null stands for a missing field. */
+  nulls?: string[]
   /** Fields that cannot stand at the top level under their own names. */
   reserved?: { name: string; value: unknown }[]
 }
@@ -31,31 +33,43 @@ export interface Stored {
   readonly revision: ObjectId | null
 }
 
+/** The fields that documents of an evolving entity have had, as of one version of its registry. */
+export interface KnownFields {
+  /** From 1; 0 before the first. */
+  readonly version: number
+  readonly names: ReadonlySet<string>
+}
+
 /**
  * Whether a field's name is taken, or is one that some servers or the driver give a meaning to. The same for
  * every server, so that a database can be moved.
  */
-function isReserved(name: string, { mongo }: Entity): boolean {
+export function isReserved(name: string, { mongo }: Entity): boolean {
   return (
     name === '' ||
     name === '_id' ||
     name === '_tributary' ||
     name === '_bsontype' ||
     name === mongo.processedAt ||
+    name === mongo.evolves?.versionField ||
     name.startsWith('$') ||
     name.includes('.')
   )
 }
 
-/** The document of a State. */
+/**
+ * The document of a State.
+ * @param known for an entity that evolves: what of it the State lacks is null
+ */
 export function toDocument(
   entity: Entity,
   key: string,
   state: State,
   revision: ObjectId,
   now: Date,
+  known?: KnownFields,
 ): StateDocument {
-  const { processedAt } = entity.mongo
+  const { processedAt, evolves } = entity.mongo
   const reserved: { name: string; value: unknown }[] = []
   // Without a prototype `__proto__` is a name like any other.
   const document: StateDocument = Object.assign(Object.create(null), { _id: key })
@@ -63,28 +77,47 @@ export function toDocument(
     if (isReserved(name, entity)) reserved.push({ name, value })
     else document[name] = value
   }
+  const nulls = evolves && known ? fill(document, known) : []
+  if (evolves && known) document[evolves.versionField] = known.version
   const newer = Array.from(newerFields(state), ([name, version]) => ({ name, version }))
   document._tributary = {
     version: state.version,
     revision,
     ...(newer.length > 0 && { fieldVersions: newer }),
     ...(state.deleted && { deletedAt: now }),
+    ...(nulls.length > 0 && { nulls }),
     ...(reserved.length > 0 && { reserved }),
   }
   if (processedAt !== undefined) document[processedAt] = now
   return document
 }
 
+/**
+ * Adds the known fields that are missing, as null.
+ * @returns names of the fields that were null before
+ */
+function fill(document: StateDocument, { names }: KnownFields): string[] {
+  const nulls = Object.keys(document).filter((name) => document[name] === null)
+  for (const name of names) document[name] ??= null
+  return nulls
+}
+
 /** The State of a document, whoever wrote it. */
 export function fromDocument(entity: Entity, document: StateDocument): Stored {
+  const { processedAt, evolves } = entity.mongo
   const { _id, _tributary: bookkeeping, ...values } = document
   const version = bookkeeping?.version ?? NO_VERSION
   const newer = new Map(bookkeeping?.fieldVersions?.map((field) => [field.name, field.version]))
   const fields = new Map<string, Field>()
   const add = (name: string, value: unknown) =>
     fields.set(name, { value, version: newer.get(name) ?? version })
+  const isFilled =
+    evolves !== undefined && bookkeeping !== undefined && Object.hasOwn(values, evolves.versionField)
+  const nulls = new Set(bookkeeping?.nulls)
   for (const name of Object.keys(values)) {
-    if (name !== entity.mongo.processedAt) add(name, values[name])
+    if (name === processedAt || name === evolves?.versionField) continue
+    if (isFilled && values[name] === null && !nulls.has(name)) continue
+    add(name, values[name])
   }
   for (const { name, value } of bookkeeping?.reserved ?? []) add(name, value)
   const deleted = bookkeeping?.deletedAt !== undefined

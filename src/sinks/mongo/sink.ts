@@ -6,6 +6,7 @@ import { checkCollections, checkMigrated } from './applied.js'
 import { type DatabaseNames, type Databases, databasesOf, mongoClient } from './connect.js'
 import type { StateDocument } from './document.js'
 import { outcomeOf } from './errors.js'
+import { type FieldRegistry, openRegistries } from './registry.js'
 import { checkStorable } from './storable.js'
 import { writeChanges } from './write.js'
 
@@ -15,20 +16,24 @@ export interface MongoSinkOptions {
   readonly databases: DatabaseNames
   /** What will be written: each needs a collection, made by a migration. */
   readonly entities: readonly Entity[]
+  /** Is told, a line at a time, what a person should know. */
+  readonly report: (line: string) => void
 }
 
 /**
- * Connects, and checks that the migrations have been applied.
+ * Connects, checks that the migrations have been applied, and reads which fields are known.
  * @throws TransientError where MongoDB does not answer · Error that names the missing migration or collection
  */
-export async function createMongoSink({ url, databases, entities }: MongoSinkOptions): Promise<Sink> {
+export async function createMongoSink(options: MongoSinkOptions): Promise<Sink> {
+  const { url, databases, entities, report } = options
   const client = mongoClient(url)
   try {
     await client.connect()
     const found = databasesOf(client, databases)
     await checkMigrated(found.state)
     await checkCollections(found, entities)
-    return new MongoSink(client, found)
+    const registries = await openRegistries(entities, ({ mongo }) => found[mongo.database], report)
+    return new MongoSink(client, found, registries)
   } catch (error) {
     await client.close()
     throw outcomeOf(error, 'be opened')
@@ -41,6 +46,7 @@ class MongoSink implements Sink {
   constructor(
     readonly client: MongoClient,
     readonly databases: Databases,
+    readonly registries: ReadonlyMap<Entity, FieldRegistry>,
   ) {}
 
   async write(changes: readonly Change[], signal: AbortSignal): Promise<void> {
@@ -58,9 +64,10 @@ class MongoSink implements Sink {
       else if (others !== undefined) others.push(change)
       else byEntity.set(change.entity, [change])
     }
-    const writing = Array.from(byEntity, ([entity, some]) =>
-      writeChanges({ collection: this.#collection(entity), entity, signal, rejected }, some),
-    )
+    const writing = Array.from(byEntity, ([entity, some]) => {
+      const [collection, registry] = [this.#collection(entity), this.registries.get(entity)]
+      return writeChanges({ collection, entity, registry, signal, rejected }, some)
+    })
     const outcomes = await Promise.allSettled(writing)
     for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
     if (rejected.size > 0) throw new BatchError(rejected)

@@ -7,14 +7,17 @@ import { includes, join } from '../../state/state.js'
 import { bisect } from '../bisect.js'
 import type { Change } from '../sink.js'
 import { OPERATION_MS } from './connect.js'
-import { type StateDocument, type Stored, toDocument } from './document.js'
+import { type KnownFields, type StateDocument, type Stored, toDocument } from './document.js'
 import { isLostRace, outcomeOf, refusal, refusalOfSome, transientOf } from './errors.js'
 import { readStored } from './read.js'
+import type { FieldRegistry } from './registry.js'
 
 /** Changes of one entity on their way into its collection. */
 export interface Writing {
   readonly collection: Collection<StateDocument>
   readonly entity: Entity
+  /** Where the entity evolves. */
+  readonly registry: FieldRegistry | undefined
   /** Ends it between two operations. */
   readonly signal: AbortSignal
   /** Gets the changes that can never be stored. */
@@ -40,13 +43,14 @@ const MOST_ROUNDS = 16
  * @throws TransientError · the signal's reason, once it is aborted
  */
 export async function writeChanges(writing: Writing, changes: readonly Change[]): Promise<void> {
-  const { collection, entity, signal } = writing
+  const { collection, entity, registry, signal } = writing
+  const known = await registry?.register(changes, signal)
   let open = changes
   for (let round = 1; open.length > 0; round++) {
     const keys = open.map((change) => change.key)
     const found = await readStored(collection, entity, keys)
     signal.throwIfAborted()
-    const writes = open.flatMap((change) => newsOf(change, found.get(change.key)) ?? [])
+    const writes = open.flatMap((change) => newsOf(change, found.get(change.key), known) ?? [])
     open = await send(writing, writes)
     if (open.length === 0) return
     if (round === MOST_ROUNDS) throw new TransientError(tooLate(collection.namespace, open))
@@ -60,9 +64,10 @@ function tooLate(namespace: string, open: readonly Change[]): string {
   return `MongoDB could not write to ${namespace}: ${what} (too many writers of them, or no majority for long)`
 }
 
-function newsOf(change: Change, stored: Stored | undefined): Write | undefined {
+function newsOf(change: Change, stored: Stored | undefined, known?: KnownFields): Write | undefined {
   const { entity, key, state } = change
-  const document = (joined: typeof state) => toDocument(entity, key, joined, new ObjectId(), new Date())
+  const document = (joined: typeof state) =>
+    toDocument(entity, key, joined, new ObjectId(), new Date(), known)
   if (stored === undefined) return { change, operation: { insertOne: { document: document(state) } } }
   if (includes(stored.state, state)) return undefined
   const filter = { _id: key, '_tributary.revision': stored.revision }

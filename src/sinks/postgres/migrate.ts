@@ -13,6 +13,8 @@ export interface MigrateOptions {
   readonly signal: AbortSignal
   /** Is told, in a line, each thing that was done. */
   readonly report: (line: string) => void
+  /** Folder of the migrations. Default: `migrations/postgres`. */
+  readonly directory?: string
 }
 
 /** Held by the one that migrates, as long as it takes. */
@@ -26,7 +28,7 @@ const MIGRATE_LOCK = "hashtextextended('tributary.migrate', 0)"
  * where Postgres cannot do it now · the signal's reason, once it is aborted
  */
 export async function migratePostgres(options: MigrateOptions): Promise<void> {
-  const { url, entities, signal, report } = options
+  const { url, entities, signal, report, directory } = options
   const database = openDatabase({ url, poolSize: 1, statementTimeoutMs: 0 })
   try {
     await withConnection(database, 'migrate', signal, async (connection) => {
@@ -38,7 +40,7 @@ export async function migratePostgres(options: MigrateOptions): Promise<void> {
         report('Postgres: someone else is migrating; waiting for the end of that')
         await connection.one(`SELECT pg_advisory_lock(${MIGRATE_LOCK})`)
       }
-      await applyMigrations(connection, report)
+      await applyMigrations(connection, report, directory)
       for (const entity of storedEntities(entities)) {
         await adoptColumns(connection, entity, report)
         await remakeView(connection, entity.postgres.table, report)

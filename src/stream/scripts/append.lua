@@ -5,6 +5,6 @@
 local ids = {}
 for i = 1, #ARGV, 4 do
   ids[#ids + 1] = redis.call('XADD', KEYS[1], '*',
-    'source', ARGV[i], 'delivery', ARGV[i + 1], 'trace', ARGV[i + 2], 'body', ARGV[i + 3])
+    'source', ARGV[i], 'delivery', ARGV[i + 1], 'trace', ARGV[i + 2], 'origin', '', 'body', ARGV[i + 3])
 end
 return ids

@@ -3,7 +3,7 @@
 -- KEYS[1] the dead-letter stream
 -- KEYS[2] the stream of the entry
 -- ARGV[1] consumer group, ARGV[2] entry id; both empty for letters from the edge
--- ARGV    then ten fields of each letter in turn
+-- ARGV    then the fields of each letter in turn, as `names` below has them
 -- returns the number of letters added: 0 where the entry has been settled before
 local group, id = ARGV[1], ARGV[2]
 if id ~= '' then
@@ -13,7 +13,10 @@ if id ~= '' then
     return 0
   end
 end
-local names = { 'reason', 'message', 'sink', 'source', 'entry', 'index', 'received', 'delivery', 'trace', 'body' }
+local names = {
+  'reason', 'message', 'errors', 'sink', 'source', 'entry', 'index', 'received',
+  'delivery', 'event', 'trace', 'attempts', 'first', 'version', 'status', 'body',
+}
 local added = 0
 for i = 3, #ARGV, #names do
   local letter = {}

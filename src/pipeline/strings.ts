@@ -1,14 +1,14 @@
-/** Whether every string and every name in a JSON value is Unicode text, without half a surrogate pair. */
-export function isUnicode(value: unknown): boolean {
+/** The first string in a JSON value, names included, that is what is looked for. */
+export function findString(value: unknown, isSought: (text: string) => boolean): string | undefined {
   const left: unknown[] = [value]
   // A loop, not a recursion: a body may be nested deeper than the stack.
   while (left.length > 0) {
     const next = left.pop()
     if (typeof next === 'string') {
-      if (!next.isWellFormed()) return false
+      if (isSought(next)) return next
     } else if (typeof next === 'object' && next !== null) {
       for (const [name, child] of Object.entries(next)) left.push(name, child)
     }
   }
-  return true
+  return undefined
 }

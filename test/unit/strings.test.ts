@@ -1,8 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { isUnicode } from '../../src/pipeline/unicode.js'
+import { findString } from '../../src/pipeline/strings.js'
 
-describe('isUnicode', () => {
+const isHalf = (text: string) => !text.isWellFormed()
+
+describe('findString', () => {
   it.each([
     ['a text', '\ud83d'],
     ['its second half', '\ude00'],
@@ -12,20 +14,22 @@ describe('isUnicode', () => {
     ['a name', { a: { '\ud83d': 1 } }],
     ['a name of an object', JSON.parse('{"__proto__":{"a":"\\ud83d"}}')],
   ])('finds half a pair in %s', (_, value) => {
-    expect(isUnicode(value)).toBe(false)
+    expect(findString(value, isHalf)).toMatch(/[\ud800-\udfff]/)
   })
 
   it('finds it wherever it stands, and nothing where it is not', () => {
     fc.assert(
       fc.property(fc.jsonValue({ stringUnit: 'binary' }), (value) => {
         // JSON.stringify escapes halves, and leaves pairs as they are.
-        expect(isUnicode(value)).toBe(!/(?<!\\)(\\\\)*\\ud[89a-f]/.test(JSON.stringify(value)))
+        expect(findString(value, isHalf) !== undefined).toBe(
+          /(?<!\\)(\\\\)*\\ud[89a-f]/.test(JSON.stringify(value)),
+        )
       }),
       { numRuns: 300 },
     )
   })
 
   it('takes whole pairs, and values that are no texts', () => {
-    expect(isUnicode({ 'a😀': ['😀', 1, null, true, {}] })).toBe(true)
+    expect(findString({ 'a😀': ['😀', 1, null, true, {}] }, isHalf)).toBeUndefined()
   })
 })

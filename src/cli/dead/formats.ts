@@ -1,0 +1,75 @@
+import { isUtf8 } from 'node:buffer'
+import { REASONS } from '../../errors.js'
+import type { Letter, LetterHead } from '../../stream/dead-letters/letter.js'
+
+/** Starts a payload that is not text. */
+const BASE64 = 'base64:'
+
+/** What an export can look like; the names are those of `--format`. */
+export const FORMATS = {
+  jsonl: (letter: Letter): object => ({ ...headJson(letter), body: payload(letter.body) }),
+  c2: (letter: Letter): object => ({
+    timestamp: iso(letter.at),
+    original_payload: payload(letter.body),
+    error_message: letter.message,
+    retry_count: letter.attempts - 1,
+    status: letter.status,
+  }),
+  c5: (letter: Letter): object => ({
+    dlq_timestamp: iso(letter.at),
+    original_correlation_id: letter.event || null,
+    validation_errors: errorsOf(letter),
+    original_payload: payload(letter.body),
+    consumer_version: letter.version,
+  }),
+} as const
+
+/** One of the keys of {@link FORMATS}. */
+export type Format = keyof typeof FORMATS
+
+/** All that is known of a letter but its body, as JSON has it. */
+export function headJson(letter: LetterHead): object {
+  return {
+    id: letter.id,
+    time: iso(letter.at),
+    source: letter.source,
+    sink: letter.sink,
+    index: letter.index ?? null,
+    reason: letter.reason,
+    message: letter.message,
+    errors: letter.errors,
+    entry: letter.entry || null,
+    received: iso(letter.receivedAt),
+    delivery: letter.delivery || null,
+    event: letter.event || null,
+    trace: letter.trace || null,
+    attempts: letter.attempts,
+    first: iso(letter.firstAt),
+    last: iso(letter.at),
+    version: letter.version,
+    status: letter.status,
+    bytes: letter.bytes,
+  }
+}
+
+/** The raw bytes as text; where that would change them, or look like this, `base64:` and their base64. */
+function payload(body: Buffer): string {
+  const text = body.toString()
+  return isUtf8(body) && !text.startsWith(BASE64) ? text : `${BASE64}${body.toString('base64')}`
+}
+
+/** Where no shape was checked, the reason stands for it: the form has no other place. */
+function errorsOf({ errors, message, reason }: Letter): object[] {
+  if (errors.length > 0) return errors.map(({ loc, msg, type }) => ({ loc, msg, type }))
+  return [{ loc: [], msg: message, type: reason }]
+}
+
+/** What a reason means. */
+export function meaningOf(reason: string): string {
+  return new Map<string, string>(Object.entries(REASONS)).get(reason) ?? 'unknown to this version'
+}
+
+/** Milliseconds since 1970 as RFC 3339. */
+export function iso(ms: number): string {
+  return new Date(ms).toISOString()
+}

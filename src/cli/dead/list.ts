@@ -1,0 +1,115 @@
+import { Command } from 'commander'
+import { browse } from '../../stream/dead-letters/browse.js'
+import type { LetterHead } from '../../stream/dead-letters/letter.js'
+import { parseWhole } from '../command.js'
+import { table } from '../table.js'
+import { withPost } from './connection.js'
+import { headJson } from './formats.js'
+import { SELECTION_HELP, type SelectionOptions, selectionOf, withSelection } from './selection.js'
+
+/** How many letters have one reason, of one sink and contract. */
+interface Count {
+  readonly reason: string
+  readonly sink: string
+  readonly source: string
+  count: number
+}
+
+/** `tributary dead list`. */
+export function listCommand(): Command {
+  return withSelection(new Command('list'))
+    .description('Count dead letters by reason, and show the newest')
+    .option('--limit <letters>', 'how many are shown', parseWhole, 20)
+    .option('--json', 'print JSON, one object')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ tributary dead list
+  $ tributary dead list --sink postgres --since 2h
+  $ tributary dead list --reason unknown_type --limit 100
+  $ tributary dead list --key c-1 --json | jq '.letters[].message'
+
+${SELECTION_HELP}
+Reads every letter, but no bodies: about 13 us of Redis' time each, in steps of 3 ms.`,
+    )
+    .action(async ({ limit, json, ...options }: SelectionOptions & { limit: number; json?: boolean }) => {
+      const { counts, newest } = await withPost(async ({ redis, partitions }) =>
+        survey(browse(redis, partitions, selectionOf(options)), limit),
+      )
+      const text = json
+        ? JSON.stringify({ counts, letters: newest.map(headJson) })
+        : show(counts, newest, new Date())
+      process.stdout.write(`${text}\n`)
+    })
+}
+
+/** Counts letters, and keeps the newest: as many as are wanted, whatever there is. */
+async function survey(
+  letters: AsyncIterable<LetterHead>,
+  limit: number,
+): Promise<{ counts: Count[]; newest: LetterHead[] }> {
+  const counts = new Map<string, Count>()
+  let newest: LetterHead[] = []
+  for await (const letter of letters) {
+    const { reason, sink, source } = letter
+    const cell = `${reason} ${sink} ${source}`
+    const count = counts.get(cell)
+    if (count) count.count++
+    else counts.set(cell, { reason, sink, source, count: 1 })
+    newest.push(letter)
+    if (newest.length > 1_000 + 2 * limit) newest = newestOf(newest, limit)
+  }
+  return {
+    counts: [...counts.values()].sort((a, b) => b.count - a.count),
+    newest: newestOf(newest, limit),
+  }
+}
+
+function newestOf(letters: readonly LetterHead[], limit: number): LetterHead[] {
+  const sequence = ({ streamId }: LetterHead) => Number(streamId.split('-')[1])
+  return letters.toSorted((a, b) => b.at - a.at || sequence(b) - sequence(a)).slice(0, limit)
+}
+
+function show(counts: readonly Count[], newest: readonly LetterHead[], now: Date): string {
+  if (counts.length === 0) return 'No dead letters.'
+  const total = counts.reduce((sum, { count }) => sum + count, 0)
+  const countTable = table(
+    ['REASON', 'SINK', 'CONTRACT', 'LETTERS'],
+    [...counts, { reason: 'all', sink: '', source: '', count: total }].map((one) => ({
+      REASON: one.reason,
+      SINK: one.sink,
+      CONTRACT: one.source,
+      LETTERS: String(one.count),
+    })),
+    ['LETTERS'],
+  )
+  if (newest.length === 0) return countTable
+  const rows = newest.map((letter) => ({
+    ID: letter.id,
+    DIED: `${age(now.getTime() - letter.at)} ago`,
+    SINK: letter.sink,
+    CONTRACT: letter.source,
+    KEY: clip(letter.event || '-', 24),
+    TRIES: String(letter.attempts),
+    REASON: letter.reason,
+    MESSAGE: clip(letter.message, 80),
+  }))
+  const columns = ['ID', 'DIED', 'SINK', 'CONTRACT', 'KEY', 'TRIES', 'REASON', 'MESSAGE'] as const
+  const more = total > newest.length ? `\nThe newest ${newest.length} of ${total}.` : ''
+  return `${countTable}\n\n${table(columns, rows, ['TRIES'])}${more}`
+}
+
+/** A time in the unit that it is best told in. */
+function age(ms: number): string {
+  const minutes = Math.max(0, ms) / 60_000
+  if (minutes < 10) return `${Math.round(minutes * 60)} s`
+  if (minutes < 600) return `${Math.round(minutes)} min`
+  return minutes < 14_400 ? `${Math.round(minutes / 60)} h` : `${Math.round(minutes / 1_440)} d`
+}
+
+/** One line of printable characters: what a sender wrote must not steer a terminal. */
+export function clip(text: string, most: number): string {
+  const line = text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ')
+  return line.length > most ? `${line.slice(0, most - 1).toWellFormed()}…` : line
+}

@@ -1,0 +1,134 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Command } from 'commander'
+import { CONTRACTS } from '../../../schemas/index.js'
+import { createJudge } from '../../pipeline/redrive.js'
+import { browse, type Selection, withBodies } from '../../stream/dead-letters/browse.js'
+import type { Letter } from '../../stream/dead-letters/letter.js'
+import { moveToLog, type Redriven } from '../../stream/dead-letters/redrive.js'
+import { interruption, parsePositive } from '../command.js'
+import { table } from '../table.js'
+import { type Post, withPost } from './connection.js'
+import { clip } from './list.js'
+import { showProgress } from './progress.js'
+import { SELECTION_HELP, type SelectionOptions, selectionOf, withSelection } from './selection.js'
+
+/** So many letters that would come back are described. */
+const DESCRIBED = 10
+
+/** What a redrive has come to. */
+interface Report {
+  /** Moved to the log; in a dry run: that would be. */
+  redriven: number
+  /** Gone before their turn came: redriven or discarded by somebody else. */
+  gone: number
+  /** Left where they are, because they would come back, by the reason why. */
+  readonly left: Map<string, number>
+  /** The first of those, for people. */
+  readonly examples: string[]
+}
+
+/** `tributary dead redrive`. */
+export function redriveCommand(): Command {
+  return withSelection(new Command('redrive'))
+    .description('Send dead letters to their sinks again')
+    .argument('[id...]', 'these alone')
+    .option('--dry-run', 'only say what would be delivered, and what would fail again and why')
+    .option('--rate <letters>', 'a second', parsePositive, 1_000)
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ tributary dead redrive --dry-run                       what would become of all
+  $ tributary dead redrive --reason unknown_type           after a version that knows the type was deployed
+  $ tributary dead redrive --sink postgres --since 2h --rate 100
+  $ tributary dead redrive 0/1763780760125-0               one
+
+${SELECTION_HELP}
+A letter that fails by today's contracts stays where it is, and the report says why. What a store will say nobody
+knows before: a letter that it refuses again comes back with one attempt more. Letters of the edge go to all sinks
+of their contract. An event keeps the version that it had at first: newer state is not overwritten.
+Ctrl-C, a crash, or running it twice at once is safe: each letter is delivered once or still there.`,
+    )
+    .action(async (ids: string[], options: SelectionOptions & { dryRun?: boolean; rate: number }) => {
+      const { dryRun = false, rate } = options
+      const signal = interruption()
+      const report = await withPost((post) =>
+        redriveAll(
+          post,
+          selectionOf(options, ids),
+          { rate: dryRun ? Number.POSITIVE_INFINITY : rate, dryRun },
+          signal,
+        ),
+      )
+      process.stdout.write(`${describe(report, dryRun)}\n`)
+      if (signal.aborted) throw new Error('Interrupted; the other letters are where they were. Run it again')
+    })
+}
+
+async function redriveAll(
+  { redis, partitions, config }: Post,
+  selection: Selection,
+  { rate, dryRun }: { readonly rate: number; readonly dryRun: boolean },
+  signal: AbortSignal,
+): Promise<Report> {
+  const judge = createJudge(CONTRACTS, config.MAX_CLOCK_SKEW_MS)
+  const report: Report = { redriven: 0, gone: 0, left: new Map(), examples: [] }
+  const progress = showProgress(() => `${report.redriven} redriven, ${total(report.left)} left`)
+  const began = performance.now()
+  try {
+    const heads = browse(redis, partitions, selection)
+    // Steps of a tenth of a second, so that a low rate is even and an interruption is noticed.
+    for await (const letters of withBodies(redis, partitions, heads, Math.max(1, Math.min(100, rate / 10)))) {
+      const moving = deliverable(letters, judge, report)
+      for (const keys of partitions) {
+        const own = moving
+          .filter(({ partition }) => partition === keys.partition)
+          .map(({ redriven }) => redriven)
+        const moved = dryRun || own.length === 0 ? own.length : await moveToLog(redis, keys, own)
+        report.redriven += moved
+        report.gone += own.length - moved
+      }
+      const ahead = (report.redriven / rate) * 1_000 - (performance.now() - began)
+      if (ahead > 0) await sleep(ahead, undefined, { signal }).catch(() => undefined)
+      if (signal.aborted) return report
+    }
+    return report
+  } finally {
+    progress.end()
+  }
+}
+
+/** The letters that would not come back for certain; the others are reported. */
+function deliverable(
+  letters: readonly Letter[],
+  judge: ReturnType<typeof createJudge>,
+  report: Report,
+): { partition: number; redriven: Redriven }[] {
+  return letters.flatMap((letter) => {
+    const { redriven, failure } = judge(letter)
+    if (!failure) return [{ partition: letter.partition, redriven }]
+    report.left.set(failure.reason, (report.left.get(failure.reason) ?? 0) + 1)
+    if (report.examples.length < DESCRIBED)
+      report.examples.push(`${letter.id}  ${failure.reason}: ${clip(failure.message, 160)}`)
+    return []
+  })
+}
+
+function describe(report: Report, dryRun: boolean): string {
+  const rows = [
+    [dryRun ? 'would be redriven' : 'redriven', report.redriven],
+    ...(report.gone > 0 ? [['gone meanwhile', report.gone] as const] : []),
+    ...[...report.left].map(([reason, count]) => [`would fail again: ${reason}`, count] as const),
+  ].map(([outcome, count]) => ({ OUTCOME: String(outcome), LETTERS: String(count) }))
+  const left = total(report.left)
+  const head =
+    left > report.examples.length
+      ? `\n\nThe first ${report.examples.length} of ${left} that would fail again:`
+      : '\n'
+  const examples = report.examples.length > 0 ? `${head}\n${report.examples.join('\n')}` : ''
+  return `${table(['OUTCOME', 'LETTERS'], rows, ['LETTERS'])}${examples}`
+}
+
+function total(counts: ReadonlyMap<string, number>): number {
+  return [...counts.values()].reduce((sum, count) => sum + count, 0)
+}

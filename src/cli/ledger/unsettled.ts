@@ -1,0 +1,72 @@
+import type { Redis } from 'ioredis'
+import { type Entry, fromReply, type RawEntry } from '../../stream/entry.js'
+import type { PartitionKeys } from '../../stream/keys.js'
+
+/** Entries that are asked for in one round trip. */
+const PAGE = 500
+
+/**
+ * Tells which events a group has not read yet, or has read and not settled; a dead letter that is redriven is under
+ * way as another entry.
+ */
+export async function readUnsettled(
+  group: string,
+  redis: Redis,
+  partitions: readonly PartitionKeys[],
+): Promise<(entry: Entry, index: number) => boolean> {
+  const lastRead = new Map<number, string>()
+  const pending = new Set<string>()
+  const redriven = new Set<string>()
+  for (const { partition, events } of partitions) {
+    const groups = (await redis.xinfo('GROUPS', events)) as unknown[][]
+    const own = groups.find((fields) => fields[fields.indexOf('name') + 1] === group)
+    lastRead.set(partition, own ? String(own[own.indexOf('last-delivered-id') + 1]) : '0-0')
+    await eachEntry(redis, events, `(${lastRead.get(partition)}`, '+', partition, (entry) =>
+      note(entry, redriven),
+    )
+    if (!own) continue
+    for (let from = '-'; ; ) {
+      const page = (await redis.xpending(events, group, from, '+', PAGE)) as [string, ...unknown[]][]
+      for (const [id] of page) {
+        pending.add(`${partition}/${id}`)
+        await eachEntry(redis, events, id, id, partition, (entry) => note(entry, redriven))
+      }
+      if (page.length < PAGE) break
+      from = `(${page.at(-1)?.[0]}`
+    }
+  }
+  return ({ partition, id }, index) => {
+    const ref = `${partition}/${id}`
+    return (
+      pending.has(ref) || isAfter(id, lastRead.get(partition) ?? '0-0') || redriven.has(`${ref} ${index}`)
+    )
+  }
+}
+
+/** Remembers which event of which entry a redriven one is. */
+function note({ origin }: Entry, redriven: Set<string>): void {
+  if (origin) redriven.add(`${origin.partition}/${origin.entryId} ${origin.index ?? 0}`)
+}
+
+async function eachEntry(
+  redis: Redis,
+  stream: string,
+  first: string,
+  to: string,
+  partition: number,
+  use: (entry: Entry) => void,
+): Promise<void> {
+  for (let from = first; ; ) {
+    const page = (await redis.callBuffer('XRANGE', stream, from, to, 'COUNT', PAGE)) as RawEntry[]
+    const entries = page.flatMap((raw) => fromReply(partition, raw) ?? [])
+    entries.forEach(use)
+    if (page.length < PAGE) return
+    from = `(${entries.at(-1)?.id}`
+  }
+}
+
+function isAfter(id: string, other: string): boolean {
+  const [millis = 0, sequence = 0] = id.split('-').map(Number)
+  const [otherMillis = 0, otherSequence = 0] = other.split('-').map(Number)
+  return millis === otherMillis ? sequence > otherSequence : millis > otherMillis
+}

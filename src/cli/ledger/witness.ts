@@ -1,0 +1,115 @@
+import type { Redis } from 'ioredis'
+import type { Entity, SinkName } from '../../../schemas/contract.js'
+import { CONTRACTS } from '../../../schemas/index.js'
+import { createCleaner } from '../../pipeline/clean.js'
+import { createDecoder } from '../../pipeline/decode.js'
+import type { Decoded } from '../../pipeline/decoder.js'
+import { WHOLE_REQUEST } from '../../pipeline/read.js'
+import { includes, type State, UNKNOWN } from '../../state/state.js'
+import type { Entry } from '../../stream/entry.js'
+import type { PartitionKeys } from '../../stream/keys.js'
+
+/** Entries that are asked for in one round trip. */
+const PAGE = 500
+
+/** A store as the ledger sees it: the rows themselves, not what the worker says of them. */
+export interface Store {
+  readonly name: 'postgres' | 'mongo'
+  read(entity: Entity, keys: readonly string[]): Promise<ReadonlyMap<string, State>>
+}
+
+/** What a sink was told by an entry, and what of it is there. */
+export interface Examined {
+  readonly entry: Entry
+  /** By the index of an event: how often the sink has it; 0 for one that it has to refuse. */
+  readonly copies: ReadonlyMap<number, number>
+}
+
+/** Looks into a sink. Entries that are not in the log any more stay `undefined`. */
+export interface Witness {
+  readonly sink: SinkName
+  examine(entries: ReadonlyMap<string, Entry | undefined>): Promise<Map<string, Examined | undefined>>
+}
+
+/** A store has an event if the stored state includes all that the event says. */
+export function stateWitness(store: Store, maxClockSkewMs: number): Witness {
+  const decode = createDecoder({ contracts: CONTRACTS, sink: store.name, maxClockSkewMs })
+  return {
+    sink: store.name,
+    async examine(entries) {
+      const decoded = decodeAll(entries, decode)
+      const stored = await readStored(store, decoded.values())
+      return examineAll(decoded, ({ entity, key, state }) =>
+        includes(stored.get(entity)?.get(key) ?? UNKNOWN, state) ? 1 : 0,
+      )
+    },
+  }
+}
+
+/** The feed has an event if there is a record of its key. */
+export function feedWitness(redis: Redis, partitions: readonly PartitionKeys[]): Witness {
+  const decode = createCleaner(CONTRACTS)
+  return {
+    sink: 'feed',
+    async examine(entries) {
+      const records = await countRecords(redis, partitions)
+      return examineAll(decodeAll(entries, decode), ({ key }) => records.get(key) ?? 0)
+    },
+  }
+}
+
+function decodeAll<Item>(
+  entries: ReadonlyMap<string, Entry | undefined>,
+  decode: (entry: Entry) => Decoded<Item>,
+): Map<string, Decoded<Item> | undefined> {
+  return new Map([...entries].map(([ref, entry]) => [ref, entry && decode(entry)]))
+}
+
+function examineAll<Item extends { readonly origin: { readonly index: number } }>(
+  decoded: ReadonlyMap<string, Decoded<Item> | undefined>,
+  copiesOf: (item: Item) => number,
+): Map<string, Examined | undefined> {
+  const examined = new Map<string, Examined | undefined>()
+  for (const [ref, one] of decoded) {
+    const copies = new Map<number, number>()
+    for (const index of one?.rejected.keys() ?? []) copies.set(index === WHOLE_REQUEST ? 0 : index, 0)
+    for (const item of one?.changes ?? []) copies.set(item.origin.index, copiesOf(item))
+    examined.set(ref, one && { entry: one.entry, copies })
+  }
+  return examined
+}
+
+async function readStored(
+  store: Store,
+  decoded: Iterable<Decoded | undefined>,
+): Promise<Map<Entity, ReadonlyMap<string, State>>> {
+  const keys = new Map<Entity, Set<string>>()
+  for (const one of decoded) {
+    for (const { entity, key } of one?.changes ?? []) {
+      keys.set(entity, (keys.get(entity) ?? new Set()).add(key))
+    }
+  }
+  const stored = new Map<Entity, ReadonlyMap<string, State>>()
+  for (const [entity, wanted] of keys) stored.set(entity, await store.read(entity, [...wanted]))
+  return stored
+}
+
+/** Records of the feed by their key. */
+async function countRecords(
+  redis: Redis,
+  partitions: readonly PartitionKeys[],
+): Promise<Map<string, number>> {
+  const records = new Map<string, number>()
+  for (const { feed } of partitions) {
+    for (let from = '-'; ; ) {
+      const page = await redis.xrange(feed, from, '+', 'COUNT', PAGE)
+      for (const [, fields] of page) {
+        const key = fields[fields.indexOf('key') + 1] ?? ''
+        records.set(key, (records.get(key) ?? 0) + 1)
+      }
+      if (page.length < PAGE) break
+      from = `(${page.at(-1)?.[0]}`
+    }
+  }
+  return records
+}

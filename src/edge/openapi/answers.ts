@@ -1,0 +1,85 @@
+import { ACCEPTED } from '../exchange.js'
+import { REFUSALS, type RefusalCode, refusalOf } from '../refusal.js'
+
+/** OpenAPI's Responses of an operation, by status. */
+export type Answers = Record<string, object>
+
+const JSON_TYPE = 'application/json'
+
+/** Describes every answer to a post, but for refusals that it cannot meet. */
+export function describeAnswers(codes: readonly RefusalCode[]): Answers {
+  return { 202: accepted(), ...describeRefusals(codes) }
+}
+
+/** Describes refusals, by status. */
+export function describeRefusals(codes: readonly RefusalCode[]): Answers {
+  const byStatus = new Map<string, RefusalCode[]>()
+  for (const code of codes) {
+    const status = refusalOf(code).status.slice(0, 3)
+    byStatus.set(status, [...(byStatus.get(status) ?? []), code])
+  }
+  return Object.fromEntries([...byStatus].map(([status, own]) => [status, refusal(own)]))
+}
+
+/** All refusals. */
+export const CODES = Object.keys(REFUSALS) as RefusalCode[]
+
+function accepted(): object {
+  return {
+    description: 'The request is in the log',
+    headers: {
+      'Tributary-Entry': {
+        required: true,
+        description: 'Where it stands there: `<partition>/<entry id>`',
+        schema: { type: 'string', pattern: '^\\d+/\\d+-\\d+$', examples: ['0/1763780760125-0'] },
+      },
+    },
+    content: {
+      [JSON_TYPE]: {
+        schema: {
+          type: 'object',
+          required: ['status'],
+          properties: { status: { const: 'accepted' } },
+          additionalProperties: false,
+        },
+        examples: { accepted: { value: JSON.parse(ACCEPTED) as unknown } },
+      },
+    },
+  }
+}
+
+/** @param codes refusals with the same status */
+function refusal(codes: readonly RefusalCode[]): object {
+  const headers = {
+    ...(codes.includes('method_not_allowed') && {
+      Allow: { required: true, schema: { type: 'string', const: 'POST' } },
+    }),
+    ...(codes.some((code) => refusalOf(code).retry) && {
+      'Retry-After': {
+        required: true,
+        description: 'Seconds after which to send the request again',
+        schema: { type: 'integer', minimum: 1 },
+      },
+    }),
+  }
+  return {
+    description: codes.map((code) => `\`${code}\`: ${refusalOf(code).message}`).join('. '),
+    headers,
+    content: {
+      [JSON_TYPE]: {
+        schema: {
+          type: 'object',
+          required: ['error', 'message'],
+          properties: {
+            error: { description: 'Stable', enum: codes },
+            message: { type: 'string', description: 'For a person; may say more exactly what is wrong' },
+          },
+          additionalProperties: false,
+        },
+        examples: Object.fromEntries(
+          codes.map((code) => [code, { value: { error: code, message: refusalOf(code).message } }]),
+        ),
+      },
+    },
+  }
+}

@@ -1,0 +1,33 @@
+import type { CleanRecord, Contract } from '../../schemas/contract.js'
+import { RejectedError } from '../errors.js'
+import type { FeedRecord } from '../sinks/sink.js'
+import { type Entry, receivedAt } from '../stream/entry.js'
+import { type Decoded, decoder } from './decoder.js'
+
+/** Makes the function that turns an entry into records of the clean feed: see {@link decoder}. It is pure. */
+export function createCleaner(contracts: readonly Contract[]): (entry: Entry) => Decoded<FeedRecord> {
+  return decoder(contracts, 'feed', ({ name: contract, clean }) => {
+    if (!clean) return undefined
+    return (event, origin, { trace }) => {
+      const record = clean(event)
+      return {
+        key: record.key,
+        value: toJson(record),
+        contract,
+        receivedAt: receivedAt(origin.entryId),
+        trace,
+        origin,
+      }
+    }
+  })
+}
+
+function toJson({ value }: CleanRecord): string {
+  try {
+    return JSON.stringify(value)
+  } catch (error) {
+    // JSON.parse goes deeper than JSON.stringify.
+    if (!(error instanceof RangeError)) throw error
+    throw new RejectedError('refused_by_store', 'It is nested too deep to be written as JSON again')
+  }
+}

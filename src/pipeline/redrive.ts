@@ -1,0 +1,74 @@
+import type { Contract } from '../../schemas/contract.js'
+import type { Letter } from '../stream/dead-letters/letter.js'
+import type { Redriven } from '../stream/dead-letters/redrive.js'
+import type { Entry } from '../stream/entry.js'
+import { EDGE, type Origin } from '../stream/origin.js'
+import { createCleaner } from './clean.js'
+import { createDecoder } from './decode.js'
+import type { Decoded } from './decoder.js'
+import { readEvents } from './read.js'
+
+/**
+ * What never was an entry has no place in the log but that of its letter. No partition has so high a number, so
+ * no entry has the same place.
+ */
+const EDGE_PARTITIONS = 256
+
+/** Why a letter would come back. */
+export interface Failure {
+  readonly reason: string
+  readonly message: string
+}
+
+/** What a redrive would come to. */
+export interface Verdict {
+  readonly redriven: Redriven
+  /** Why it would be dead-lettered again; `undefined`: it would be brought to its sink, which may refuse it. */
+  readonly failure: Failure | undefined
+}
+
+/** Makes the function that tells what would become of a letter, by what this version knows of the contracts. */
+export function createJudge(
+  contracts: readonly Contract[],
+  maxClockSkewMs: number,
+): (letter: Letter) => Verdict {
+  const decoders = new Map<string, (entry: Entry) => Decoded<unknown>>()
+  for (const sink of new Set(contracts.flatMap(({ sinks }) => sinks))) {
+    decoders.set(
+      sink,
+      sink === 'feed' ? createCleaner(contracts) : createDecoder({ contracts, sink, maxClockSkewMs }),
+    )
+  }
+  return (letter) => {
+    const redriven = toEntry(letter)
+    const { partition, streamId: id, source, sink, body } = letter
+    const contract = contracts.find(({ name }) => name === source)
+    if (contract && sink !== EDGE && !contract.sinks.some((name) => name === sink)) {
+      const message = `${source} does not feed ${sink}, so nobody would take it`
+      return { redriven, failure: { reason: 'unknown_type', message } }
+    }
+    const entry = { ...redriven.entry, partition, id, origin: redriven.origin }
+    const meanings = [...decoders.values()].map((decode) => decode(entry))
+    // Of several events those that fail become letters of their own.
+    if (meanings.some(({ changes }) => changes.length > 0)) return { redriven, failure: undefined }
+    const [failure] = meanings.flatMap(({ rejected }) => [...rejected.values()])
+    if (failure || !contract || sink !== EDGE) return { redriven, failure }
+    // No sink that is read yet is fed: the shape alone can tell.
+    const [misshapen] = readEvents(contract, body, false, () => undefined).rejected.values()
+    return { redriven, failure: misshapen }
+  }
+}
+
+function toEntry(letter: Letter): Redriven {
+  const { streamId, source, delivery, trace, body } = letter
+  return { streamId, entry: { source, delivery, trace, body }, origin: originOf(letter) }
+}
+
+function originOf({ partition, streamId, entry, index, sink, attempts, firstAt }: Letter): Origin {
+  const [home, id] = entry.split('/')
+  const place =
+    id === undefined
+      ? { partition: EDGE_PARTITIONS + partition, entryId: streamId }
+      : { partition: Number(home), entryId: id }
+  return { ...place, index, sink, attempts, firstAt }
+}

@@ -1,0 +1,120 @@
+import type { Redis } from 'ioredis'
+import { HEAD_FIELDS } from '../dead-letter.js'
+import type { PartitionKeys } from '../keys.js'
+import { loadScript } from '../scripts.js'
+import { type Letter, type LetterHead, type RawHead, readHead } from './letter.js'
+
+const heads = loadScript('heads')
+
+/** Letters in a page: 3 ms in which Redis does nothing else. */
+const PAGE = 200
+/** Bodies of so many letters, or of so many bytes, are in memory at once. */
+const CHUNK_LETTERS = 100
+const CHUNK_BYTES = 4 * 1024 * 1024
+
+/** Which letters are meant; a list that is left out leaves all in. */
+export interface Selection {
+  readonly sinks?: readonly string[]
+  readonly contracts?: readonly string[]
+  readonly reasons?: readonly string[]
+  /** Dead-lettered at this time or later, in milliseconds since 1970. */
+  readonly since?: number
+  /** Dead-lettered at this time or before. */
+  readonly until?: number
+  /** Correlation or event id. */
+  readonly key?: string
+  /** These alone: `<partition>/<id>`. */
+  readonly ids?: readonly string[]
+}
+
+/**
+ * The letters of a selection without their bodies, partition by partition, oldest first. What is dead-lettered
+ * after the start is left out, so a redrive does not meet again what it has sent. A page is in memory at a time.
+ */
+export async function* browse(
+  redis: Redis,
+  partitions: readonly PartitionKeys[],
+  selection: Selection,
+): AsyncGenerator<LetterHead> {
+  for (const keys of partitions) {
+    for await (const head of selection.ids
+      ? named(redis, keys, selection.ids)
+      : range(redis, keys, selection))
+      if (isSelected(head, selection)) yield head
+  }
+}
+
+async function* named(redis: Redis, keys: PartitionKeys, ids: readonly string[]): AsyncGenerator<LetterHead> {
+  for (const id of new Set(ids)) {
+    const [partition, streamId = ''] = id.split('/')
+    if (Number(partition) === keys.partition) yield* await readPage(redis, keys, streamId, streamId)
+  }
+}
+
+async function* range(
+  redis: Redis,
+  keys: PartitionKeys,
+  { since, until }: Selection,
+): AsyncGenerator<LetterHead> {
+  const [last] = await redis.xrevrange(keys.dead, until ?? '+', '-', 'COUNT', 1)
+  if (!last) return
+  for (let from = String(since ?? '-'); ; ) {
+    const page = await readPage(redis, keys, from, last[0])
+    yield* page
+    if (page.length < PAGE) return
+    from = `(${page.at(-1)?.streamId}`
+  }
+}
+
+async function readPage(redis: Redis, keys: PartitionKeys, from: string, to: string): Promise<LetterHead[]> {
+  const page = (await heads(redis, [keys.dead], [from, to, PAGE, ...HEAD_FIELDS])) as RawHead[]
+  return page.map((raw) => readHead(keys.partition, raw))
+}
+
+function isSelected(head: LetterHead, { sinks, contracts, reasons, key, since, until }: Selection): boolean {
+  return (
+    (sinks?.includes(head.sink) ?? true) &&
+    (contracts?.includes(head.source) ?? true) &&
+    (reasons?.includes(head.reason) ?? true) &&
+    (key === undefined || key === head.event) &&
+    head.at >= (since ?? 0) &&
+    head.at <= (until ?? Number.POSITIVE_INFINITY)
+  )
+}
+
+/** Letters with their bodies, in groups that memory has room for; those that are gone meanwhile are left out. */
+export async function* withBodies(
+  redis: Redis,
+  partitions: readonly PartitionKeys[],
+  letters: AsyncIterable<LetterHead>,
+  most = CHUNK_LETTERS,
+): AsyncGenerator<Letter[]> {
+  let chunk: LetterHead[] = []
+  let bytes = 0
+  for await (const head of letters) {
+    if (chunk.length > 0 && (chunk.length === most || bytes + head.bytes > CHUNK_BYTES)) {
+      yield await readBodies(redis, partitions, chunk)
+      chunk = []
+      bytes = 0
+    }
+    chunk.push(head)
+    bytes += head.bytes
+  }
+  if (chunk.length > 0) yield await readBodies(redis, partitions, chunk)
+}
+
+async function readBodies(
+  redis: Redis,
+  partitions: readonly PartitionKeys[],
+  chunk: readonly LetterHead[],
+): Promise<Letter[]> {
+  const letters = await Promise.all(
+    chunk.map(async (head) => {
+      const stream = partitions[head.partition]?.dead ?? ''
+      const [found] = await redis.xrangeBuffer(stream, head.streamId, head.streamId)
+      const body = found?.[1].at(-1)
+      return body ? [{ ...head, body }] : []
+    }),
+  )
+  return letters.flat()
+}

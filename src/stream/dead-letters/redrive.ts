@@ -1,0 +1,32 @@
+import type { Redis } from 'ioredis'
+import type { NewEntry } from '../entry.js'
+import type { PartitionKeys } from '../keys.js'
+import { formatOrigin, type Origin } from '../origin.js'
+import { loadScript } from '../scripts.js'
+
+const redrive = loadScript('redrive')
+
+/** A letter, and the entry that is made of it. */
+export interface Redriven {
+  /** Its id in the dead-letter stream. */
+  readonly streamId: string
+  readonly entry: NewEntry
+  readonly origin: Origin
+}
+
+/**
+ * Moves letters of one partition back into its log, in one atomic call: each is in the one stream or in the other,
+ * whatever happens, and one that has been moved or discarded before is left out.
+ * @returns how many were moved
+ * @throws whatever Redis or the connection answers; doing it again is safe
+ */
+export async function moveToLog(
+  redis: Redis,
+  { dead, events }: PartitionKeys,
+  letters: readonly Redriven[],
+): Promise<number> {
+  const args = letters.flatMap(({ streamId, entry: { source, delivery, trace, body }, origin }) => [
+    ...[streamId, source, delivery, trace, formatOrigin(origin), body],
+  ])
+  return Number(await redrive(redis, [dead, events], args))
+}
