@@ -46,6 +46,7 @@ test('npm start -- --for 4s sends, drains, prints a ledger that balances, and ex
   expect(run.output()).toMatch(/First event in postgres after [\d.]+ s/)
   expect(run.output()).toMatch(/^postgres( +\d+){6}$/m)
   expect(run.output()).toMatch(/^mongo( +\d+){6}$/m)
+  expect(run.output()).toMatch(/^feed( +\d+){6}$/m)
   expect(run.output()).toContain('It balances')
 })
 

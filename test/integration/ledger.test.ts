@@ -6,7 +6,7 @@ import { createRig } from '../support/rig.js'
 
 test('the ledger finds what is lost, doubled and pending', async () => {
   const rig = await createRig()
-  await Promise.all([rig.start('edge'), rig.start('postgres'), rig.start('mongo')])
+  await Promise.all((['edge', 'postgres', 'mongo', 'feed'] as const).map((role) => rig.start(role)))
   const report = await rig.send({ rate: 100, seconds: 3, seed: 9 })
   await rig.drain()
   const sound = await rig.ledger(report.acknowledged)
@@ -29,6 +29,16 @@ test('the ledger finds what is lost, doubled and pending', async () => {
   const [, fields] = letters.find(([, values]) => values.includes('mongo')) ?? ['', []]
   await redis.xadd('cxone:{0}:dead', '*', ...fields)
   expect((await rig.ledger(report.acknowledged))[1]?.doubled).toHaveLength(1)
+
+  // A record of the clean feed that was written twice.
+  const feed = async () => (await rig.ledger(report.acknowledged, true))[2]
+  await expect.poll(async () => (await feed())?.pending).toBe(0)
+  const clean = await feed()
+  expect(clean?.delivered).toBeGreaterThan(0)
+  expect(clean && balances(clean)).toBe(true)
+  const [[, record] = ['', []]] = await redis.xrange('cxone:{0}:feed', '-', '+')
+  await redis.xadd('cxone:{0}:feed', '*', ...record)
+  expect((await feed())?.doubled.length).toBeGreaterThan(0)
 
   // An entry of the stream that is gone before anybody read it, and one that nobody reads.
   const [first = ''] = report.acknowledged

@@ -125,7 +125,7 @@ export async function openInProcess(options: InProcessOptions): Promise<InProces
       }, 50_000),
     ledger: (acknowledged) => {
       const sources = { redis: edge.redis, partitions: edge.keys, maxClockSkewMs: MAX_CLOCK_SKEW_MS }
-      return takeLedger(acknowledged, { ...sources, stores: stores.all, feed: true })
+      return takeLedger(acknowledged, { ...sources, stores: stores.all, feed: false })
     },
     end: async () => {
       stop.abort()
