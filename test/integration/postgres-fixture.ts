@@ -7,7 +7,7 @@ import type { Entity } from '../../schemas/contract.js'
 import { migratePostgres } from '../../src/sinks/postgres/migrate.js'
 import { createPostgresSink, type PostgresSink } from '../../src/sinks/postgres/sink.js'
 import type { Change } from '../../src/sinks/sink.js'
-import type { State } from '../../src/state/state.js'
+import { patch, type State, snapshot } from '../../src/state/state.js'
 import { makeVersion, type Operation, type Version } from '../../src/state/version.js'
 import { freshDatabase } from '../support/fresh.js'
 
@@ -79,4 +79,20 @@ export async function rejection(promise: Promise<unknown>): Promise<unknown> {
     return error
   }
   throw new Error('it should have been rejected')
+}
+
+/** The whole contact as of a time, in seconds. */
+export function person(key: string, seconds: number, fields: [string, unknown][]): Change {
+  return change(contacts, key, snapshot(at(seconds, 'snapshot'), fields))
+}
+
+/** Some fields of a contact as of a time, in seconds. */
+export function news(key: string, seconds: number, fields: [string, unknown][]): Change {
+  return change(contacts, key, patch(at(seconds), fields))
+}
+
+/** Rows without what is null. */
+export async function rows({ ask }: Fixture, from = 'tributary.contacts'): Promise<unknown[]> {
+  const found = await ask(`SELECT jsonb_strip_nulls(to_jsonb(t)) AS row FROM ${from} AS t ORDER BY id`)
+  return found.map(({ row }) => row)
 }

@@ -2,28 +2,15 @@ import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join as joinPath } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { contacts } from '../../schemas/cdc.js'
 import { TransientError } from '../../src/errors.js'
 import { openDatabase, withConnection } from '../../src/sinks/postgres/connection.js'
 import { migratePostgres } from '../../src/sinks/postgres/migrate.js'
 import { applyMigrations, missingMigrations } from '../../src/sinks/postgres/migrations.js'
 import { createPostgresSink } from '../../src/sinks/postgres/sink.js'
-import { patch, snapshot } from '../../src/state/state.js'
 import { freshDatabase, freshName } from '../support/fresh.js'
-import { at, change, ENTITIES, type Fixture, fixture, NEVER, rejection } from './postgres-fixture.js'
+import { at, ENTITIES, fixture, NEVER, news, person, rejection, rows } from './postgres-fixture.js'
 
 const SHIPPED = joinPath(import.meta.dirname, '../../migrations/postgres')
-
-const person = (key: string, seconds: number, fields: [string, unknown][]) =>
-  change(contacts, key, snapshot(at(seconds, 'snapshot'), fields))
-const news = (key: string, seconds: number, fields: [string, unknown][]) =>
-  change(contacts, key, patch(at(seconds), fields))
-
-/** Rows without what is null. */
-async function rows({ ask }: Fixture, from = 'tributary.contacts'): Promise<unknown[]> {
-  const found = await ask(`SELECT jsonb_strip_nulls(to_jsonb(t)) AS row FROM ${from} AS t ORDER BY id`)
-  return found.map(({ row }) => row)
-}
 
 describe('a column of another type', () => {
   it('holds up the writers until `tributary migrate`, and rejects nothing that was good before', async () => {

@@ -3,18 +3,7 @@ import { contacts } from '../../schemas/cdc.js'
 import { createPostgresSink } from '../../src/sinks/postgres/sink.js'
 import type { Sink } from '../../src/sinks/sink.js'
 import { join, patch, snapshot } from '../../src/state/state.js'
-import { at, change, ENTITIES, type Fixture, fixture, NEVER } from './postgres-fixture.js'
-
-const person = (key: string, seconds: number, fields: [string, unknown][]) =>
-  change(contacts, key, snapshot(at(seconds, 'snapshot'), fields))
-const news = (key: string, seconds: number, fields: [string, unknown][]) =>
-  change(contacts, key, patch(at(seconds), fields))
-
-/** Rows without what is null. */
-async function rows({ ask }: Fixture, from = 'tributary.contacts'): Promise<unknown[]> {
-  const found = await ask(`SELECT jsonb_strip_nulls(to_jsonb(t)) AS row FROM ${from} AS t ORDER BY id`)
-  return found.map(({ row }) => row)
-}
+import { at, change, ENTITIES, fixture, NEVER, news, person, rows } from './postgres-fixture.js'
 
 describe('a new column', () => {
   it('takes over from extra, under the hands of a worker that knows nothing of it', async () => {

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { contacts, interactions } from '../../schemas/cdc.js'
 import { contactRecords } from '../../schemas/contact-sync.js'
 import { events } from '../../schemas/data-action.js'
@@ -6,44 +6,14 @@ import { CONTRACTS } from '../../schemas/index.js'
 import { createDecoder } from '../../src/pipeline/decode.js'
 import { WHOLE_REQUEST } from '../../src/pipeline/read.js'
 import { timestampOf } from '../../src/state/version.js'
+import { atFour, cdc, decode, only, refusals, SKEW_MS, TIMESTAMP } from '../support/decoding.js'
 import { entryOf } from '../support/entries.js'
 
-const SKEW_MS = 600_000
-const TIMESTAMP = '2025-11-22T03:00:00.123456Z'
 const MICROS = Date.parse('2025-11-22T03:00:00Z') * 1_000 + 123_456
-const decode = createDecoder({ contracts: CONTRACTS, sink: 'mongo', maxClockSkewMs: SKEW_MS })
 const forPostgres = createDecoder({ contracts: CONTRACTS, sink: 'postgres', maxClockSkewMs: SKEW_MS })
-
-beforeEach(() => {
-  vi.useFakeTimers({ now: Date.parse('2025-11-22T04:00:00Z'), toFake: ['Date'] })
-})
-afterEach(() => {
-  vi.useRealTimers()
-})
-
-const cdc = (eventType: string, eventData: unknown = { id: 'c1' }, timestamp = TIMESTAMP) => ({
-  webhookId: 'w',
-  eventType,
-  timestamp,
-  eventData,
-})
 const record = (id: string, more = {}) => ({ id, firstName: 'Ada', timestamp: TIMESTAMP, ...more })
 
-/** The one change that a body means. */
-function only(source: string, body: unknown) {
-  const { changes, rejected } = decode(entryOf(source, body))
-  expect([...rejected.values()]).toEqual([])
-  expect(changes).toHaveLength(1)
-  const [change] = changes
-  if (!change) throw new Error('no change')
-  const fields = Object.fromEntries([...change.state.fields].map(([name, { value }]) => [name, value]))
-  return { ...change, fields }
-}
-
-/** The reasons that a body is refused for, by index. */
-function refusals(source: string, body: unknown) {
-  return [...decode(entryOf(source, body)).rejected].map(([index, { reason }]) => [index, reason])
-}
+atFour()
 
 describe('cdc', () => {
   it('reads a snapshot, a patch and a delete', () => {
