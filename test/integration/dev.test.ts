@@ -33,8 +33,11 @@ async function npmStart(args: string[], ports?: { PORT: string; ADMIN_PORT: stri
   child.stderr?.on('data', (chunk) => (output += chunk))
   const exited = new Promise<number | null>((done) => child.once('exit', done))
   onTestFinished(async () => {
-    child.kill('SIGKILL')
+    // An interrupted run stops its servers; a killed one would leave them behind.
+    child.kill('SIGINT')
+    const last = setTimeout(() => child.kill('SIGKILL'), 20_000)
     await exited
+    clearTimeout(last)
     rmSync(home, { recursive: true, force: true })
   })
   return { output: () => output, exited, stop: () => child.kill('SIGINT') }
