@@ -6,6 +6,11 @@ import { SchemaError } from '../sinks/postgres/errors.js'
 /** sysexits' EX_SOFTWARE: a bug, as opposed to 1 for what the user or the surroundings can put right. */
 const BUG = 70
 
+/** What a command cannot do as it was asked; the message is for the one who asked. */
+export class CommandError extends Error {
+  override readonly name = 'CommandError'
+}
+
 /**
  * Runs the command line.
  * @param create makes the program, with all its commands
@@ -25,13 +30,14 @@ export async function runProgram(create: () => Command, args: readonly string[])
   }
 }
 
+const FOR_PEOPLE = [CommandError, ConfigError, SchemaError, TransientError]
+
 /**
  * What we throw for people is one of our own classes or a plain Error with a message; what the language, Node or
  * a driver throws is a subclass or has a code.
  */
 function isExpected(error: unknown): error is Error {
-  if (error instanceof ConfigError || error instanceof TransientError || error instanceof SchemaError)
-    return true
+  if (FOR_PEOPLE.some((own) => error instanceof own)) return true
   return error instanceof Error && error.constructor === Error && !('code' in error)
 }
 

@@ -2,11 +2,11 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Command } from 'commander'
 import type { Redis } from 'ioredis'
 import { CONTRACTS } from '../../schemas/index.js'
-import { type Config, environment, readConfig, required } from '../config.js'
+import type { Config } from '../config.js'
 import { partitionKeys } from '../stream/keys.js'
 import { countDeadLetters, type GroupFigures, groupFigures, groupNames } from '../stream/lag.js'
-import { connectRedis, createRedis, redisError } from '../stream/redis.js'
 import { interruption, parsePositive } from './command.js'
+import { withRedis } from './connection.js'
 import { ROLES } from './start.js'
 import { table } from './table.js'
 
@@ -41,10 +41,7 @@ oldest of both. WORKERS are those that have ever got an entry; silent ones hold 
 Asks REDIS_URL only. Counting takes Redis about 3 ms for 1,000 dead letters, in steps of that length.`,
     )
     .action(async ({ json = false, watch }: { json?: boolean; watch?: number }) => {
-      const config = readConfig(environment())
-      const redis = createRedis(required(config, 'REDIS_URL'), 'fail-fast', () => undefined)
-      await connectRedis(redis)
-      try {
+      await withRedis('tell the figures', async ({ config, redis }) => {
         const show = async () => {
           const status = await readStatus(redis, config)
           const clear = watch && process.stdout.isTTY ? '\u001b[H\u001b[2J' : ''
@@ -53,11 +50,7 @@ Asks REDIS_URL only. Counting takes Redis about 3 ms for 1,000 dead letters, in 
           )
         }
         await (watch ? repeat(show, watch * 1_000, interruption()) : show())
-      } catch (error) {
-        throw redisError(error, 'tell the figures')
-      } finally {
-        redis.disconnect()
-      }
+      })
     })
 }
 

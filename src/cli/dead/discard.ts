@@ -4,8 +4,8 @@ import { browse, type Selection } from '../../stream/dead-letters/browse.js'
 import { type Discarding, discardLetters, readTraces } from '../../stream/dead-letters/discard.js'
 import type { LetterHead } from '../../stream/dead-letters/letter.js'
 import { interruption, parseWhole } from '../command.js'
+import { type Connected, withRedis } from '../connection.js'
 import { table } from '../table.js'
-import { type Post, withPost } from './connection.js'
 import { iso } from './formats.js'
 import { clip } from './list.js'
 import { showProgress } from './progress.js'
@@ -48,7 +48,9 @@ Export them first if anybody may miss them: the trace has no body.`,
           throw new Error('Which letters? Give ids, options like --reason, or --all')
         if (because.trim() === '') throw new Error('--because must say why: it is all that will be left')
         const signal = interruption()
-        const count = await withPost((post) => discardAll(post, selection, { by, because }, dryRun, signal))
+        const count = await withRedis('work on dead letters', (post) =>
+          discardAll(post, selection, { by, because }, dryRun, signal),
+        )
         process.stdout.write(`${count} dead letters ${dryRun ? 'would be discarded' : 'discarded'}\n`)
         if (signal.aborted)
           throw new Error('Interrupted; the other letters are where they were. Run it again')
@@ -57,7 +59,7 @@ Export them first if anybody may miss them: the trace has no body.`,
 }
 
 async function discardAll(
-  { redis, partitions }: Post,
+  { redis, partitions }: Connected,
   selection: Selection,
   discarding: Discarding,
   dryRun: boolean,
@@ -106,7 +108,9 @@ Examples:
 The last 100,000 traces are kept in each partition.`,
     )
     .action(async ({ limit }: { limit: number }) => {
-      const traces = await withPost(({ redis, partitions }) => readTraces(redis, partitions, limit))
+      const traces = await withRedis('work on dead letters', ({ redis, partitions }) =>
+        readTraces(redis, partitions, limit),
+      )
       const rows = traces.map((trace) => ({
         DISCARDED: iso(trace.at),
         LETTER: trace.letter,

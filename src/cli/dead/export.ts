@@ -3,7 +3,8 @@ import { Readable, type Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { Command, Option } from 'commander'
 import { browse, withBodies } from '../../stream/dead-letters/browse.js'
-import { withPost } from './connection.js'
+import { CommandError } from '../command.js'
+import { withRedis } from '../connection.js'
 import { FORMATS, type Format } from './formats.js'
 import { SELECTION_HELP, type SelectionOptions, selectionOf, withSelection } from './selection.js'
 
@@ -37,7 +38,7 @@ ${SELECTION_HELP}`,
     )
     .action(async (ids: string[], { format, output, ...options }: ExportOptions) => {
       const selection = selectionOf(options, ids)
-      await withPost(async ({ redis, partitions }) => {
+      await withRedis('work on dead letters', async ({ redis, partitions }) => {
         const chunks = withBodies(redis, partitions, browse(redis, partitions, selection))
         const lines = async function* () {
           for await (const letters of chunks)
@@ -58,7 +59,7 @@ async function write(lines: AsyncIterable<string>, file: string | undefined): Pr
   } catch (error) {
     const { code, syscall } = error as NodeJS.ErrnoException
     if (syscall !== 'open') throw error
-    throw new Error(`${file} cannot be written (${code}): name a file that is not there yet`, {
+    throw new CommandError(`${file} cannot be written (${code}): name a file that is not there yet`, {
       cause: error,
     })
   }

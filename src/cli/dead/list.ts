@@ -2,8 +2,8 @@ import { Command } from 'commander'
 import { browse } from '../../stream/dead-letters/browse.js'
 import type { LetterHead } from '../../stream/dead-letters/letter.js'
 import { parseWhole } from '../command.js'
+import { withRedis } from '../connection.js'
 import { table } from '../table.js'
-import { withPost } from './connection.js'
 import { headJson } from './formats.js'
 import { SELECTION_HELP, type SelectionOptions, selectionOf, withSelection } from './selection.js'
 
@@ -34,7 +34,7 @@ ${SELECTION_HELP}
 Reads every letter, but no bodies: about 13 us of Redis' time each, in steps of 3 ms.`,
     )
     .action(async ({ limit, json, ...options }: SelectionOptions & { limit: number; json?: boolean }) => {
-      const { counts, newest } = await withPost(async ({ redis, partitions }) =>
+      const { counts, newest } = await withRedis('work on dead letters', async ({ redis, partitions }) =>
         survey(browse(redis, partitions, selectionOf(options)), limit),
       )
       const text = json

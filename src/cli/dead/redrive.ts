@@ -6,8 +6,8 @@ import { browse, type Selection, withBodies } from '../../stream/dead-letters/br
 import type { Letter } from '../../stream/dead-letters/letter.js'
 import { moveToLog, type Redriven } from '../../stream/dead-letters/redrive.js'
 import { interruption, parsePositive } from '../command.js'
+import { type Connected, withRedis } from '../connection.js'
 import { table } from '../table.js'
-import { type Post, withPost } from './connection.js'
 import { clip } from './list.js'
 import { showProgress } from './progress.js'
 import { SELECTION_HELP, type SelectionOptions, selectionOf, withSelection } from './selection.js'
@@ -52,7 +52,7 @@ Ctrl-C, a crash, or running it twice at once is safe: each letter is delivered o
     .action(async (ids: string[], options: SelectionOptions & { dryRun?: boolean; rate: number }) => {
       const { dryRun = false, rate } = options
       const signal = interruption()
-      const report = await withPost((post) =>
+      const report = await withRedis('work on dead letters', (post) =>
         redriveAll(
           post,
           selectionOf(options, ids),
@@ -66,7 +66,7 @@ Ctrl-C, a crash, or running it twice at once is safe: each letter is delivered o
 }
 
 async function redriveAll(
-  { redis, partitions, config }: Post,
+  { redis, partitions, config }: Connected,
   selection: Selection,
   { rate, dryRun }: { readonly rate: number; readonly dryRun: boolean },
   signal: AbortSignal,

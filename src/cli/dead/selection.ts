@@ -3,6 +3,7 @@ import { CONTRACTS } from '../../../schemas/index.js'
 import { REASONS } from '../../errors.js'
 import type { Selection } from '../../stream/dead-letters/browse.js'
 import { EDGE } from '../../stream/origin.js'
+import { CommandError } from '../command.js'
 
 /** What the options of a command say of which letters it means. */
 export interface SelectionOptions {
@@ -32,11 +33,11 @@ export function withSelection(command: Command): Command {
     .option('--key <id>', 'with this correlation or event id')
 }
 
-/** The selection that options and arguments make. @throws Error where an id is none */
+/** The selection that options and arguments make. @throws CommandError where an id is none */
 export function selectionOf(options: SelectionOptions, ids: readonly string[] = []): Selection {
   const wrong = ids.filter((id) => !/^\d{1,3}\/\d{1,16}-\d{1,20}$/.test(id))
   if (wrong.length > 0) {
-    throw new Error(`"${wrong[0]}" is no id of a dead letter: they look like 0/1763780760125-0`)
+    throw new CommandError(`"${wrong[0]}" is no id of a dead letter: they look like 0/1763780760125-0`)
   }
   const { sink, contract, reason, since, until, key } = options
   return {

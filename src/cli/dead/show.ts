@@ -2,7 +2,8 @@ import { isUtf8 } from 'node:buffer'
 import { Command } from 'commander'
 import { browse, withBodies } from '../../stream/dead-letters/browse.js'
 import type { Letter } from '../../stream/dead-letters/letter.js'
-import { withPost } from './connection.js'
+import { CommandError } from '../command.js'
+import { withRedis } from '../connection.js'
 import { FORMATS, iso, meaningOf } from './formats.js'
 import { clip } from './list.js'
 import { selectionOf } from './selection.js'
@@ -25,14 +26,14 @@ Examples:
 A body that is not UTF-8, or has control characters, is shown as a hex dump.`,
     )
     .action(async (id: string, { hex = false, json }: { hex?: boolean; json?: boolean }) => {
-      const letter = await withPost(async ({ redis, partitions }) => {
+      const letter = await withRedis('work on dead letters', async ({ redis, partitions }) => {
         for await (const [found] of withBodies(
           redis,
           partitions,
           browse(redis, partitions, selectionOf({}, [id])),
         ))
           if (found) return found
-        throw new Error(
+        throw new CommandError(
           `There is no dead letter ${id}: redriven or discarded meanwhile, or another PARTITIONS?`,
         )
       })
