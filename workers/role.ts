@@ -13,7 +13,7 @@ import type { Position } from '../src/state/version.js'
 import { Consumer } from '../src/stream/consumer.js'
 import { BudgetKeeper } from '../src/stream/dead-letters/budget.js'
 import { partitionKeys } from '../src/stream/keys.js'
-import { connectRedis, createRedis, redisError } from '../src/stream/redis.js'
+import { askRedis, connectRedis, createRedis } from '../src/stream/redis.js'
 import { newWorkerStats, workerFigures } from '../src/telemetry/stats.js'
 
 /** What the process gives to each role that it hosts. */
@@ -89,10 +89,7 @@ export async function startSinkWorker<Item extends { readonly origin: Position }
   })
   const { stopping, giveUp } = lifecycle
   await retryTransient(
-    () =>
-      consumer
-        .createGroups()
-        .catch((error) => Promise.reject(redisError(error, 'create the consumer group'))),
+    () => askRedis('create the consumer group', () => consumer.createGroups()),
     stopping,
     (error) => log.warn(error.message),
   )
@@ -107,8 +104,8 @@ export async function startSinkWorker<Item extends { readonly origin: Position }
   })
   const budget = { maxBytes: config.DEAD_LETTER_MAX_BYTES, maxAgeMs: config.DEAD_LETTER_MAX_AGE_MS }
   const keeper = new BudgetKeeper(commands, partitions, budget, (message) => log.warn(message))
-  keeper.run(lifecycle.stopping).catch((error) => {
-    if (!lifecycle.stopping.aborted) lifecycle.stop('keeping the budget of dead letters crashed', error)
+  keeper.run(stopping).catch((error) => {
+    if (!stopping.aborted) lifecycle.stop('keeping the budget of dead letters crashed', error)
   })
   admin.add({ name, ready: (signal) => sink.ping(signal), stats: () => workerFigures(stats) })
   log.info(`The ${name} worker reads as ${consumer.name}`)

@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis'
 import type { SinkName } from '../../schemas/contract.js'
+import { browse } from '../stream/dead-letters/browse.js'
 import { type Entry, fromReply, type RawEntry } from '../stream/entry.js'
 import type { PartitionKeys } from '../stream/keys.js'
 import { readUnsettled } from './ledger/unsettled.js'
@@ -130,17 +131,9 @@ async function readEntries(
 /** How many letters there are by `<sink> <partition>/<entry id> <index>`. */
 async function countLetters({ redis, partitions }: LedgerSources): Promise<Map<string, number>> {
   const letters = new Map<string, number>()
-  for (const { dead } of partitions) {
-    for (let from = '-'; ; ) {
-      const page = await redis.xrange(dead, from, '+', 'COUNT', PAGE)
-      for (const [, fields] of page) {
-        const of = (name: string) => fields[fields.indexOf(name) + 1]
-        const ref = `${of('sink')} ${of('entry')} ${of('index') || 0}`
-        letters.set(ref, (letters.get(ref) ?? 0) + 1)
-      }
-      if (page.length < PAGE) break
-      from = `(${page.at(-1)?.[0]}`
-    }
+  for await (const { sink, entry, index = 0 } of browse(redis, partitions, {})) {
+    const event = `${sink} ${entry} ${index}`
+    letters.set(event, (letters.get(event) ?? 0) + 1)
   }
   return letters
 }

@@ -5,7 +5,7 @@ import type { Sink } from '../sinks/sink.js'
 import type { Position } from '../state/version.js'
 import type { Consumer, Outcome } from '../stream/consumer.js'
 import { type Entry, receivedAt } from '../stream/entry.js'
-import { redisError } from '../stream/redis.js'
+import { askRedis } from '../stream/redis.js'
 import type { WorkerStats } from '../telemetry/stats.js'
 import type { Decoded } from './decoder.js'
 import { type DeliverOptions, deliver } from './deliver.js'
@@ -41,7 +41,7 @@ export async function runWorker<Item extends { readonly origin: Position }>(
     log.warn({ attempt, pauseMs: Math.round(pauseMs) }, error.message)
   }
   const patiently = <T>(doing: string, work: () => Promise<T>, signal: AbortSignal) =>
-    retryTransient(() => work().catch((error) => Promise.reject(redisError(error, doing))), signal, onRetry)
+    retryTransient(() => askRedis(doing, work), signal, onRetry)
   const readAhead = () => {
     const batch = patiently('read entries', () => consumer.read(stopping), giveUp)
     // It is awaited one batch later; until then a failure is not unhandled.

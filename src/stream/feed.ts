@@ -1,7 +1,7 @@
 import { crc32 } from 'node:zlib'
 import type { Redis } from 'ioredis'
 import type { PartitionKeys } from './keys.js'
-import { redisError } from './redis.js'
+import { askRedis } from './redis.js'
 import { loadScript } from './scripts.js'
 
 const feed = loadScript('feed')
@@ -55,14 +55,10 @@ export function createFeed(redis: Redis, partitions: readonly PartitionKeys[], r
           calls.push(feed(redis, [keys.feed, ...places], [retentionMs, ...some.flatMap(recordFields)]))
         }
       }
-      await Promise.all(calls).catch((error) => {
-        throw redisError(error, 'append to the clean feed')
-      })
+      await askRedis('append to the clean feed', () => Promise.all(calls))
     },
     async ping() {
-      await redis.ping().catch((error) => {
-        throw redisError(error, 'answer')
-      })
+      await askRedis('answer', () => redis.ping())
     },
   }
 }

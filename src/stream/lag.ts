@@ -129,7 +129,8 @@ async function countUndelivered(
 
 type RawGroup = Readonly<Record<string, unknown>>
 
-async function readGroups(redis: Redis, stream: string): Promise<Map<string, RawGroup>> {
+/** The groups of a stream by their names, as XINFO tells of them; none where there is no stream. */
+export async function readGroups(redis: Redis, stream: string): Promise<Map<string, RawGroup>> {
   try {
     const groups = ((await redis.xinfo('GROUPS', stream)) as unknown[][]).map(fieldsOf)
     return new Map(groups.map((group) => [String(group.name), group]))

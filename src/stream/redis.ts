@@ -84,3 +84,12 @@ export function redisError(error: unknown, doing: string): unknown {
   if (error.name === 'ReplyError' && !PASSING.test(error.message)) return error
   return new TransientError(`Redis cannot ${doing} now: ${error.message}`, { cause: error })
 }
+
+/** Asks Redis for something. @throws {@link redisError} */
+export async function askRedis<T>(doing: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    throw redisError(error, doing)
+  }
+}

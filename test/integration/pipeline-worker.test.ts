@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import fc from 'fast-check'
-import { afterAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { CONTRACTS } from '../../schemas/index.js'
 import { TransientError } from '../../src/errors.js'
 import { createDecoder } from '../../src/pipeline/decode.js'
@@ -14,20 +14,12 @@ import { newEntry } from '../support/entries.js'
 import { recordedLog } from '../support/log.js'
 import { type MemorySink, memorySink } from '../support/memory-sink.js'
 import { plain, replay, type Told } from '../support/model.js'
-import { openStream, type TestStream, until } from '../support/stream.js'
+import { streamsOfThisFile, type TestStream, until } from '../support/stream.js'
 
 const LEASE_MS = 800
 const VERBS = { snapshot: 'created', patch: 'updated', delete: 'deleted' }
 
-const open: TestStream[] = []
-async function streams(options?: Parameters<typeof openStream>[0]): Promise<TestStream> {
-  const stream = await openStream(options)
-  open.push(stream)
-  return stream
-}
-afterAll(async () => {
-  await Promise.all(open.map((stream) => stream.end()))
-})
+const streams = streamsOfThisFile()
 
 /** A worker that runs until its `stop` or `giveUp` is aborted. */
 async function work(stream: TestStream, sink: Sink, options: Partial<ConsumerOptions> = {}) {

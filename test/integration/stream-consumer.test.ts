@@ -1,19 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import type { Entry } from '../../src/stream/entry.js'
 import { newEntry } from '../support/entries.js'
-import { openStream, readBatches, type TestStream, until } from '../support/stream.js'
+import { readBatches, streamsOfThisFile, until } from '../support/stream.js'
 
-const open: TestStream[] = []
-async function streams(options?: Parameters<typeof openStream>[0]): Promise<TestStream> {
-  const stream = await openStream(options)
-  open.push(stream)
-  return stream
-}
-afterAll(async () => {
-  await Promise.all(open.splice(0).map((stream) => stream.end()))
-})
+const streams = streamsOfThisFile()
 
 const some = (count: number, bytes = 20) =>
   Array.from({ length: count }, () => newEntry('cdc', randomBytes(bytes)))

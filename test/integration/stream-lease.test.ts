@@ -1,21 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import type { Entry } from '../../src/stream/entry.js'
 import { HeldEntries } from '../../src/stream/lease.js'
 import { newEntry } from '../support/entries.js'
-import { openStream, readBatches, type TestStream, until } from '../support/stream.js'
+import { readBatches, streamsOfThisFile, type TestStream, until } from '../support/stream.js'
 
 const LEASE_MS = 800
 
-const open: TestStream[] = []
-async function streams(options?: Parameters<typeof openStream>[0]): Promise<TestStream> {
-  const stream = await openStream(options)
-  open.push(stream)
-  return stream
-}
-afterAll(async () => {
-  await Promise.all(open.map((stream) => stream.end()))
-})
+const streams = streamsOfThisFile()
 
 const some = (count: number) => Array.from({ length: count }, (_, i) => newEntry('cdc', { i }))
 const ids = (entries: readonly Entry[]) => entries.map(({ id }) => id)

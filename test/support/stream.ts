@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Redis } from 'ioredis'
-import { inject } from 'vitest'
+import { afterAll, inject } from 'vitest'
 import { type Backoff, retryTransient } from '../../src/retry.js'
 import { Consumer, type ConsumerOptions } from '../../src/stream/consumer.js'
 import type { Entry } from '../../src/stream/entry.js'
@@ -118,4 +118,17 @@ export async function until(what: () => boolean | Promise<boolean>, timeoutMs = 
     await sleep(20)
   }
   throw new Error(`Not within ${timeoutMs} ms: ${what}`)
+}
+
+/** Makes the function that opens streams for the tests of a file; they end with it, as concurrent tests need it. */
+export function streamsOfThisFile(): typeof openStream {
+  const open: TestStream[] = []
+  afterAll(async () => {
+    await Promise.all(open.map((stream) => stream.end()))
+  })
+  return async (options) => {
+    const stream = await openStream(options)
+    open.push(stream)
+    return stream
+  }
 }

@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis'
 import { type Entry, fromReply, type RawEntry } from '../../stream/entry.js'
 import type { PartitionKeys } from '../../stream/keys.js'
+import { readGroups } from '../../stream/lag.js'
 
 /** Entries that are asked for in one round trip. */
 const PAGE = 500
@@ -18,9 +19,8 @@ export async function readUnsettled(
   const pending = new Set<string>()
   const redriven = new Set<string>()
   for (const { partition, events } of partitions) {
-    const groups = (await redis.xinfo('GROUPS', events)) as unknown[][]
-    const own = groups.find((fields) => fields[fields.indexOf('name') + 1] === group)
-    lastRead.set(partition, own ? String(own[own.indexOf('last-delivered-id') + 1]) : '0-0')
+    const own = (await readGroups(redis, events)).get(group)
+    lastRead.set(partition, own ? String(own['last-delivered-id']) : '0-0')
     await eachEntry(redis, events, `(${lastRead.get(partition)}`, '+', partition, (entry) =>
       note(entry, redriven),
     )

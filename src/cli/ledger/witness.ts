@@ -8,9 +8,7 @@ import { WHOLE_REQUEST } from '../../pipeline/read.js'
 import { includes, type State, UNKNOWN } from '../../state/state.js'
 import type { Entry } from '../../stream/entry.js'
 import type { PartitionKeys } from '../../stream/keys.js'
-
-/** Entries that are asked for in one round trip. */
-const PAGE = 500
+import { tallyStream } from '../../stream/tally.js'
 
 /** A store as the ledger sees it: the rows themselves, not what the worker says of them. */
 export interface Store {
@@ -101,15 +99,8 @@ async function countRecords(
 ): Promise<Map<string, number>> {
   const records = new Map<string, number>()
   for (const { feed } of partitions) {
-    for (let from = '-'; ; ) {
-      const page = await redis.xrange(feed, from, '+', 'COUNT', PAGE)
-      for (const [, fields] of page) {
-        const key = fields[fields.indexOf('key') + 1] ?? ''
-        records.set(key, (records.get(key) ?? 0) + 1)
-      }
-      if (page.length < PAGE) break
-      from = `(${page.at(-1)?.[0]}`
-    }
+    const { counts } = await tallyStream(redis, feed, undefined, { field: 'key' })
+    for (const [key, count] of counts) records.set(key, (records.get(key) ?? 0) + count)
   }
   return records
 }
