@@ -2,19 +2,21 @@ import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
   test: {
+    // Also where there are two cores: by default that would be one.
+    maxWorkers: 2,
     projects: [
       {
         test: {
           name: 'unit',
           include: ['test/unit/**/*.test.ts'],
-          globalSetup: ['test/support/curl.ts'],
+          globalSetup: ['test/support/curl.ts', 'test/support/promtool.ts'],
         },
       },
       {
         test: {
           name: 'integration',
           include: ['test/integration/**/*.test.ts'],
-          globalSetup: ['test/support/curl.ts', 'test/support/services.ts'],
+          globalSetup: ['test/support/curl.ts', 'test/support/services.ts', 'test/support/promtool.ts'],
           testTimeout: 60_000,
           hookTimeout: 120_000,
         },
@@ -23,10 +25,12 @@ export default defineConfig({
         test: {
           name: 'fault',
           include: ['test/fault/**/*.test.ts'],
-          globalSetup: ['test/support/services.ts'],
+          globalSetup: ['test/support/promtool.ts', 'test/support/services.ts'],
           testTimeout: 180_000,
           hookTimeout: 120_000,
-          fileParallelism: false,
+          // They mostly wait; more at a time than two, and what they measure is each other.
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
         },
       },
     ],

@@ -86,6 +86,8 @@ export interface CleanRecord {
   readonly key: string
   /** Plain JSON. */
   readonly value: unknown
+  /** When it happened (RFC 3339), where the event tells. */
+  readonly timestamp?: string
 }
 
 /** An event of a type that the contract does not know (yet). */

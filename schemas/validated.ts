@@ -48,8 +48,8 @@ export const validated = defineContract({
   events: (body) => [body],
   event: Event,
   clean(event) {
-    const { data, correlation_id } = event
+    const { data, correlation_id, timestamp } = event
     const value = { ...event, data: { ...data, customer_email: data.customer_email.toLowerCase() } }
-    return { key: correlation_id, value }
+    return { key: correlation_id, value, timestamp }
   },
 })

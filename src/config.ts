@@ -4,88 +4,10 @@ import { type Access, type Authentication, isOpen } from '../schemas/authenticat
 import type { Contract } from '../schemas/contract.js'
 import { CONTRACTS } from '../schemas/index.js'
 import { chooseAccess } from './config/authentication.js'
-import { contractVariable, contractVariables, variablePrefix } from './config/contract.js'
-
-const url = (description: string, example: string) =>
-  Type.Optional(Type.String({ minLength: 1, description, examples: [example], secret: true }))
-const count = (description: string, standard: number, minimum: number, maximum: number) =>
-  Type.Integer({ description, default: standard, minimum, maximum })
-const text = (description: string, standard: string) =>
-  Type.String({ description, default: standard, minLength: 1 })
-const choice = (description: string, values: string[]) => Type.Optional(Type.Enum(values, { description }))
-
-/** The variables that do not depend on a contract. */
-const GENERAL = {
-  HOST: text('Address that the edge listens on', '0.0.0.0'),
-  PORT: count('Port of the edge; 0 takes a free one', 8080, 0, 65_535),
-  ADMIN_PORT: count(
-    'Port of /healthz, /readyz, /stats, and of the edge /openapi.json; 0 takes a free one',
-    9090,
-    0,
-    65_535,
-  ),
-  REDIS_URL: url('Redis or Valkey >= 6.2, maxmemory-policy noeviction', 'redis://127.0.0.1:6379'),
-  POSTGRES_URL: url('Database that the rows live in', 'postgres://tributary@127.0.0.1:5432/tributary'),
-  MONGODB_URL: url('MongoDB that the documents live in', 'mongodb://127.0.0.1:27017'),
-  MONGODB_STATE_DATABASE: text('MongoDB database of contacts, interactions and contact records', 'cxone'),
-  MONGODB_EVENTS_DATABASE: text('MongoDB database of data-action events', 'cxone_events'),
-  STREAM_PREFIX: text('First part of the Redis keys: <prefix>:{<partition>}:events', 'cxone'),
-  PARTITIONS: count('Streams that the events are spread over; the same for edge and workers', 1, 1, 256),
-  BATCH_MAX_EVENTS: count('Events that a worker writes at once', 1_000, 1, 100_000),
-  BATCH_LINGER_MS: count('How long a worker waits for a fuller batch, in ms', 0, 0, 60_000),
-  MAX_BODY_BYTES: count('Largest request body; over it 413', 1_048_576, 1_024, 16_777_216),
-  MAX_CLOCK_SKEW_MS: count('How far from the future an event may come, in ms', 600_000, 0, 86_400_000),
-  APPEND_TIMEOUT_MS: count(
-    'How long Redis may take to keep an event before the edge answers 503, in ms',
-    1_000,
-    10,
-    60_000,
-  ),
-  EDGE_BUFFER_BYTES: count(
-    'Bytes of bodies that may wait for Redis before the edge answers 503',
-    67_108_864,
-    1_048_576,
-    4_294_967_296,
-  ),
-  LEASE_MS: count(
-    'After this time another worker takes over what a silent one holds, in ms',
-    30_000,
-    500,
-    3_600_000,
-  ),
-  FEED_RETENTION_MS: count(
-    'How long the clean feed keeps a record, and takes no other of the same key, in ms',
-    604_800_000,
-    1_000,
-    31_536_000_000,
-  ),
-  DEAD_LETTER_MAX_BYTES: count(
-    'Memory that dead letters may take in Redis; over it the oldest are dropped, after a warning',
-    1_073_741_824,
-    65_536,
-    1_099_511_627_776,
-  ),
-  DEAD_LETTER_MAX_AGE_MS: count(
-    'How long dead letters are kept, in ms; older ones are dropped, after a warning',
-    7_776_000_000,
-    60_000,
-    315_360_000_000,
-  ),
-  SHUTDOWN_TIMEOUT_MS: count('Time to finish what is in flight after SIGTERM, in ms', 25_000, 100, 600_000),
-  LOG_LEVEL: Type.Enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal'], {
-    description: 'Least severe log line that is printed',
-    default: 'info',
-  }),
-  TRIBUTARY_HOME: text('Where `tributary dev` keeps data and downloads', '.tributary'),
-  EMBEDDED_REDIS: choice('`tributary dev`: take Redis from here and nowhere else', ['path', 'apt']),
-  EMBEDDED_POSTGRES: choice('`tributary dev`: take Postgres from here and nowhere else', ['npm', 'system']),
-  EMBEDDED_MONGODB: choice('`tributary dev`: take MongoDB from here and nowhere else', [
-    'mongod',
-    'memory-server',
-    'secantusdb',
-    'none',
-  ]),
-}
+import { contractVariable, contractVariables } from './config/contract.js'
+import { GENERAL } from './config/general.js'
+import { unknownSinks } from './config/sinks.js'
+import { unknownNames } from './config/unknown.js'
 
 /** The variables of each contract. */
 const PER_CONTRACT: Record<string, TSchema> = Object.fromEntries(
@@ -100,19 +22,6 @@ export type Config = Static<ReturnType<typeof general>> & Readonly<Record<string
 function general() {
   return Type.Object(GENERAL)
 }
-
-/** Prefixes that are ours alone: a variable that starts so and is unknown must be a mistake. */
-const OWN_PREFIXES = [
-  'BATCH_',
-  'DEAD_',
-  'EDGE_',
-  'FEED_',
-  'APPEND_',
-  'EMBEDDED_',
-  'TRIBUTARY_',
-  'STREAM_',
-  ...CONTRACTS.map(({ name }) => variablePrefix(name)),
-]
 
 /** The configuration cannot be used. The message names every wrong and unknown variable, one a line. */
 export class ConfigError extends Error {
@@ -138,7 +47,12 @@ export function readConfig(env: Environment): Config {
     if (value !== undefined) values[name] = value
   }
   const choices = CONTRACTS.flatMap((contract) => chooseAccess(contract, values).mistakes)
-  const mistakes = [...wrongValues(values), ...choices, ...unknownNames(env)]
+  const mistakes = [
+    ...wrongValues(values),
+    ...unknownSinks(values.SINKS_NOT_RUN),
+    ...choices,
+    ...unknownNames(Object.keys(env), VARIABLES),
+  ]
   if (mistakes.length === 0) return values as Config
   const list = mistakes.map((line) => `  ${line}`).join('\n')
   throw new ConfigError(`The configuration is wrong:\n${list}\n\`tributary config\` lists every variable.`)
@@ -152,12 +66,6 @@ function wrongValues(values: Readonly<Record<string, unknown>>): string[] {
     const allowed = Type.IsEnum(schema) ? `must be one of ${schema.enum.join(', ')}` : undefined
     return Value.Errors(schema, value).map(({ message }) => `${name} ${allowed ?? message}${shown}`)
   })
-}
-
-function unknownNames(env: Environment): string[] {
-  return Object.keys(env)
-    .filter((name) => !(name in VARIABLES) && OWN_PREFIXES.some((own) => name.startsWith(own)))
-    .map((name) => `${name} is not a variable of Tributary`)
 }
 
 /**
@@ -208,6 +116,7 @@ export function authVariable(contract: string): string {
 }
 
 function parse(value: string, schema: TSchema): unknown {
-  const isNumber = Type.IsInteger(schema) && /^-?\d+$/.test(value)
-  return isNumber ? Number(value) : value
+  const isInteger = Type.IsInteger(schema) && /^-?\d+$/.test(value)
+  const isNumber = Type.IsNumber(schema) && /^-?\d+(\.\d+)?$/.test(value)
+  return isInteger || isNumber ? Number(value) : value
 }

@@ -19,6 +19,7 @@ export const REASONS = {
   unknown_type: 'no contract knows this event type',
   future_timestamp: 'the event claims to be from the future and would freeze its row',
   refused_by_store: 'the database cannot store a value of this event',
+  poison: 'each worker that had it ended or hung before it could settle it',
 } as const
 
 /** One of the keys of {@link REASONS}. */

@@ -4,17 +4,29 @@ import { CONTRACTS } from '../schemas/index.js'
 import { type Config, required } from '../src/config.js'
 import type { Admin } from '../src/ops/admin.js'
 import { createDecoder } from '../src/pipeline/decode.js'
+import { changeSaidAt, Recorder, type SaidAt } from '../src/pipeline/recorder.js'
+import { createTraces } from '../src/pipeline/traces.js'
 import { runWorker, type WorkerOptions } from '../src/pipeline/worker.js'
 import { retryTransient } from '../src/retry.js'
 import type { Lifecycle } from '../src/shutdown.js'
 import type { Sink } from '../src/sinks/sink.js'
+import { watched } from '../src/sinks/watched.js'
 import { fold } from '../src/state/fold.js'
 import type { Position } from '../src/state/version.js'
+import { openClient } from '../src/stream/client.js'
 import { Consumer } from '../src/stream/consumer.js'
 import { BudgetKeeper } from '../src/stream/dead-letters/budget.js'
 import { partitionKeys } from '../src/stream/keys.js'
-import { askRedis, connectRedis, createRedis } from '../src/stream/redis.js'
+import { askRedis, type Manner, type RedisClient } from '../src/stream/redis.js'
+import { unreadPartitions } from '../src/stream/unread.js'
+import { seldomWarn } from '../src/telemetry/log.js'
+import { READ } from '../src/telemetry/progress.js'
+import type { Telemetry } from '../src/telemetry/sdk.js'
 import { newWorkerStats, workerFigures } from '../src/telemetry/stats.js'
+import { WorkerMetrics, type WorkerState } from '../src/telemetry/worker-metrics.js'
+
+/** Writes that fail for longer than this are an outage, in ms: the log says when it is over. */
+const OUTAGE_MS = 10_000
 
 /** What the process gives to each role that it hosts. */
 export interface Host {
@@ -22,40 +34,50 @@ export interface Host {
   readonly log: Logger
   readonly lifecycle: Lifecycle
   readonly admin: Admin
+  readonly telemetry: Telemetry
 }
 
 /** Starts a role in this process; resolves when it works. It ends with the process's lifecycle. */
 export type Role = (host: Host) => Promise<void>
 
-/** Connects to Redis, as often as it takes: a process may be started before its Redis. */
-export async function openRedis(
-  { config, log, lifecycle }: Host,
-  name: string,
-  manner: 'fail-fast' | 'patient',
-) {
+/**
+ * Does what a role cannot start without, as often as it takes: a process may be started before what it needs.
+ * The log says what it waits for.
+ * @throws what is not transient; the reason of the stop, where that comes first
+ */
+export function persist<T>({ log, lifecycle }: Host, work: () => Promise<T>): Promise<T> {
+  const complain = seldomWarn(log)
+  return retryTransient(work, lifecycle.stopping, (error) => complain(error.message))
+}
+
+/** Connects to Redis. */
+export async function openRedis(host: Host, name: string, manner: Manner) {
+  const { config, log, lifecycle } = host
   const url = required(config, 'REDIS_URL')
-  const redis = await retryTransient(
-    async () => {
-      const candidate = createRedis(url, manner, (error) => log.warn(`Redis (${name}): ${error.message}`))
-      await connectRedis(candidate)
-      return candidate
-    },
-    lifecycle.stopping,
-    (error) => log.warn(error.message),
+  // A node of a Cluster that is down is told of at every command that is for it.
+  const complain = seldomWarn(log)
+  const redis = await persist(host, () =>
+    openClient(url, manner, (error) => complain(`Redis (${name}): ${error.message}`)),
   )
   lifecycle.onClose(`Redis (${name})`, async () => redis.disconnect())
   return redis
 }
 
+/** What an entry means for a sink, and what an item of it tells of its time. */
+type Meaning<Item> = Pick<WorkerOptions<Item>, 'decode' | 'fold'> & { readonly saidAt: SaidAt<Item> }
+
+/** Of some sinks it is known what their pool does. */
+type WithPool = Pick<WorkerState, 'pool'>
+
 /** Starts the worker of a store: see {@link startSinkWorker}. */
 export function startStoreWorker(
   host: Host,
   name: 'postgres' | 'mongo',
-  open: (signal: AbortSignal) => Promise<Sink>,
+  open: (signal: AbortSignal) => Promise<Sink & WithPool>,
 ): Promise<void> {
   const maxClockSkewMs = host.config.MAX_CLOCK_SKEW_MS
   const decode = createDecoder({ contracts: CONTRACTS, sink: name, maxClockSkewMs })
-  return startSinkWorker(host, name, { decode, fold }, open)
+  return startSinkWorker(host, name, { decode, fold, saidAt: changeSaidAt }, open)
 }
 
 /**
@@ -66,35 +88,50 @@ export function startStoreWorker(
 export async function startSinkWorker<Item extends { readonly origin: Position }>(
   host: Host,
   name: SinkName,
-  meaning: Pick<WorkerOptions<Item>, 'decode' | 'fold'>,
-  open: (signal: AbortSignal) => Promise<Sink<Item>>,
+  { saidAt, ...meaning }: Meaning<Item>,
+  open: (signal: AbortSignal) => Promise<Sink<Item> & WithPool>,
 ): Promise<void> {
   const { config, log, lifecycle, admin } = host
-  const sink = await retryTransient(
-    () => open(lifecycle.stopping),
-    lifecycle.stopping,
-    (error) => log.warn(error.message),
-  )
-  lifecycle.onClose(`the ${name} sink`, () => sink.close())
+  const stats = newWorkerStats()
+  const store = await persist(host, () => open(lifecycle.stopping))
+  lifecycle.onClose(`the ${name} sink`, () => store.close())
   const commands = await openRedis(host, `${name}, commands`, 'patient')
   const partitions = partitionKeys(config.STREAM_PREFIX, config.PARTITIONS)
+  const reader = await openRedis(host, `${name}, reads`, 'patient')
+  // To wait for Redis is not to hang: ioredis keeps a command until it has a connection.
+  for (const redis of [reader, commands]) redis.on('reconnecting', () => stats.progress.beat())
+  const traces = createTraces(host.telemetry.tracing, name, partitions)
+  const recorder = new Recorder(
+    new WorkerMetrics(host.telemetry.metrics, name, {
+      failing: () => stats.failing !== undefined,
+      ...(store.pool && { pool: store.pool.bind(store) }),
+    }),
+    saidAt,
+  )
   const consumer = new Consumer({
-    reader: await openRedis(host, `${name}, reads`, 'patient'),
+    reader,
     commands,
     partitions,
     group: name,
     batch: config.BATCH_MAX_EVENTS,
     lingerMs: config.BATCH_LINGER_MS,
     leaseMs: config.LEASE_MS,
+    onPoll: () => stats.progress.beat(READ),
+    onCall: (call) => {
+      recorder.onStreamCall(call)
+      traces.onCall(call)
+    },
   })
   const { stopping, giveUp } = lifecycle
-  await retryTransient(
-    () => askRedis('create the consumer group', () => consumer.createGroups()),
-    stopping,
-    (error) => log.warn(error.message),
-  )
-  const stats = newWorkerStats()
-  const work = { consumer, ...meaning, sink, batch: config.BATCH_MAX_EVENTS, stats, log }
+  await persist(host, () => askRedis('create the consumer group', () => consumer.createGroups()))
+  await warnOfUnread(host, commands, name)
+  const sink = watched(store, stats, ({ since, attempts }) => {
+    const failedMs = Date.now() - since
+    // A deadlock or a short break is nobody's business once it is over.
+    if (failedMs > OUTAGE_MS) log.info({ failedMs, attempts }, `The ${name} sink takes writes again`)
+  })
+  const limits = { batch: config.BATCH_MAX_EVENTS, maxDeliveries: config.MAX_DELIVERIES }
+  const work = { consumer, ...meaning, sink, ...limits, stats, log, traces, recorder }
   const ended = runWorker(work, stopping, giveUp).catch((error) => {
     if (!giveUp.aborted) lifecycle.stop(`the ${name} worker crashed`, error)
   })
@@ -107,6 +144,23 @@ export async function startSinkWorker<Item extends { readonly origin: Position }
   keeper.run(stopping).catch((error) => {
     if (!stopping.aborted) lifecycle.stop('keeping the budget of dead letters crashed', error)
   })
-  admin.add({ name, ready: (signal) => sink.ping(signal), stats: () => workerFigures(stats) })
+  admin.add({
+    name,
+    ready: (signal) => sink.ping(signal),
+    stats: () => workerFigures(stats),
+    stuck: () => stats.progress.stuck(),
+  })
   log.info(`The ${name} worker reads as ${consumer.name}`)
+}
+
+async function warnOfUnread(host: Host, redis: RedisClient, name: string): Promise<void> {
+  const { STREAM_PREFIX, PARTITIONS } = host.config
+  const unread = await persist(host, () =>
+    askRedis('tell of other partitions', () => unreadPartitions(redis, STREAM_PREFIX, PARTITIONS, name)),
+  )
+  if (unread.length === 0) return
+  host.log.warn(
+    `Nobody who has PARTITIONS=${PARTITIONS} reads partition ${unread.join(', ')}, and entries for ${name} are there. ` +
+      `Set PARTITIONS of all workers to what the edges have, and at least to ${Math.max(...unread) + 1} until they are settled`,
+  )
 }

@@ -1,13 +1,13 @@
-import type { Redis } from 'ioredis'
 import { type Config, environment, readConfig, required } from '../config.js'
+import { openClient } from '../stream/client.js'
 import { type PartitionKeys, partitionKeys } from '../stream/keys.js'
-import { connectRedis, createRedis, redisError } from '../stream/redis.js'
+import { type RedisClient, redisError } from '../stream/redis.js'
 import { CommandError } from './command.js'
 
 /** What a command that asks Redis alone works with. */
 export interface Connected {
   readonly config: Config
-  readonly redis: Redis
+  readonly redis: RedisClient
   readonly partitions: readonly PartitionKeys[]
 }
 
@@ -18,8 +18,7 @@ export interface Connected {
  */
 export async function withRedis<T>(doing: string, work: (connected: Connected) => Promise<T>): Promise<T> {
   const config = readConfig(environment())
-  const redis = createRedis(required(config, 'REDIS_URL'), 'fail-fast', () => undefined)
-  await connectRedis(redis)
+  const redis = await openClient(required(config, 'REDIS_URL'), 'fail-fast', () => undefined)
   try {
     return await work({ config, redis, partitions: partitionKeys(config.STREAM_PREFIX, config.PARTITIONS) })
   } catch (error) {

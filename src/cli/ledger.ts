@@ -1,8 +1,8 @@
-import type { Redis } from 'ioredis'
 import type { SinkName } from '../../schemas/contract.js'
 import { browse } from '../stream/dead-letters/browse.js'
 import { type Entry, fromReply, type RawEntry } from '../stream/entry.js'
 import type { PartitionKeys } from '../stream/keys.js'
+import type { RedisClient } from '../stream/redis.js'
 import { readUnsettled } from './ledger/unsettled.js'
 import { type Examined, feedWitness, type Store, stateWitness } from './ledger/witness.js'
 
@@ -25,17 +25,19 @@ export interface SinkLedger {
 
 /** Where the figures come from. */
 export interface LedgerSources {
-  readonly redis: Redis
+  readonly redis: RedisClient
   readonly partitions: readonly PartitionKeys[]
   readonly stores: readonly Store[]
-  /** Whether to look into the clean feed, too. */
-  readonly feed: boolean
+  /** Those that the clean feed is spread over; none: it is not looked into. */
+  readonly feed: readonly PartitionKeys[]
   /** As the workers have it: it decides which events had to be refused. */
   readonly maxClockSkewMs: number
 }
 
 /** Entries that are asked for in one round trip. */
 const PAGE = 500
+/** In place of the index: the letter is about the request as a whole. */
+const WHOLE = 'all'
 
 /**
  * Looks every acknowledged event up in Redis and in the stores.
@@ -50,7 +52,7 @@ export async function takeLedger(
   const { redis, partitions, stores, maxClockSkewMs } = sources
   const witnesses = [
     ...stores.map((store) => stateWitness(store, maxClockSkewMs)),
-    ...(sources.feed ? [feedWitness(redis, partitions)] : []),
+    ...(sources.feed.length > 0 ? [feedWitness(redis, sources.feed)] : []),
   ]
   const ledgers: SinkLedger[] = []
   for (const { sink, examine } of witnesses) {
@@ -88,7 +90,7 @@ function ledgerOf(
       continue
     }
     for (const [index, copies] of one.copies) {
-      const buried = letters.get(`${sink} ${ref} ${index}`) ?? 0
+      const buried = Math.max(...[index, WHOLE].map((at) => letters.get(`${sink} ${ref} ${at}`) ?? 0))
       place(ledger, `${ref} [${index}]`, buried, copies, () => unsettled(one.entry, index))
     }
   }
@@ -128,10 +130,10 @@ async function readEntries(
   return found
 }
 
-/** How many letters there are by `<sink> <partition>/<entry id> <index>`. */
+/** How many letters there are by `<sink> <partition>/<entry id> <index>`, or {@link WHOLE} for all of its events. */
 async function countLetters({ redis, partitions }: LedgerSources): Promise<Map<string, number>> {
   const letters = new Map<string, number>()
-  for await (const { sink, entry, index = 0 } of browse(redis, partitions, {})) {
+  for await (const { sink, entry, index = WHOLE } of browse(redis, partitions, {})) {
     const event = `${sink} ${entry} ${index}`
     letters.set(event, (letters.get(event) ?? 0) + 1)
   }

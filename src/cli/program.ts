@@ -6,6 +6,7 @@ import { deadCommand } from './dead.js'
 import { devCommand } from './dev.js'
 import { migrateCommand } from './migrate.js'
 import { openapiCommand } from './openapi.js'
+import { replayCommand } from './replay.js'
 import { sendCommand } from './send.js'
 import { startCommand } from './start.js'
 import { statusCommand } from './status.js'
@@ -22,6 +23,7 @@ export function createProgram(): Command {
     .addCommand(sendCommand())
     .addCommand(statusCommand())
     .addCommand(deadCommand())
+    .addCommand(replayCommand())
     .addCommand(openapiCommand())
     .addCommand(configCommand())
     .addHelpText(

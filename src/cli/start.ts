@@ -2,11 +2,14 @@ import { Command } from 'commander'
 import type { Role } from '../../workers/role.js'
 import { environment, readConfig } from '../config.js'
 import { startAdmin } from '../ops/admin.js'
+import { openStatusPage } from '../ops/status.js'
 import { createLifecycle } from '../shutdown.js'
 import { createLog } from '../telemetry/log.js'
+import { PROMETHEUS_TYPE } from '../telemetry/prometheus.js'
+import { startTelemetry } from '../telemetry/sdk.js'
 
 /** The roles of a process; each is a file of `workers/`. */
-export const ROLES: readonly string[] = ['edge', 'postgres', 'mongo', 'feed']
+export const ROLES: readonly string[] = ['edge', 'postgres', 'mongo', 'feed', 'maintenance']
 
 /** `tributary start <role...>`: what containers run. */
 export function startCommand(): Command {
@@ -20,6 +23,7 @@ Examples:
   $ tributary start edge                take webhooks on PORT
   $ tributary start postgres            land events in Postgres; run as many as you like
   $ tributary start feed                put what is valid into the clean feed, once
+  $ tributary start maintenance         trim the log; one is enough, two are safe
   $ tributary start edge postgres mongo several in one process
 
 SIGTERM finishes what is in flight within SHUTDOWN_TIMEOUT_MS; a second one leaves at once.
@@ -39,12 +43,20 @@ async function startRoles(names: string[]): Promise<void> {
   // `tributary dev` holds a channel to its roles: it is told when they run, and when it dies they do not stay behind.
   process.once('disconnect', () => lifecycle.stop('the process that started this one is gone'))
   try {
-    const admin = await startAdmin(config.HOST, config.ADMIN_PORT, lifecycle.stopping)
+    const telemetry = startTelemetry(config, names, log)
+    lifecycle.onClose('telemetry', () => telemetry.close())
+    const admin = await startAdmin(config.HOST, config.ADMIN_PORT, lifecycle.stopping, names)
+    const page = openStatusPage(config, ROLES)
+    lifecycle.onClose('the status', () => page.close())
     lifecycle.onClose('the admin port', () => admin.close())
-    for (const name of new Set(names)) {
+    admin.answer('/status', page.read)
+    admin.answer('/metrics', () => telemetry.metrics.text(), PROMETHEUS_TYPE)
+    // Side by side: a role that waits for its store holds up no other.
+    const starting = Array.from(new Set(names), async (name) => {
       const role = (await import(`../../workers/${name}.js`)) as { start: Role }
-      await role.start({ config, log, lifecycle, admin })
-    }
+      await role.start({ config, log, lifecycle, admin, telemetry })
+    })
+    await Promise.all(starting)
     log.info({ adminPort: admin.port }, `Running ${names.join(', ')}`)
     process.send?.('running')
   } catch (error) {

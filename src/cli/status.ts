@@ -1,26 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Command } from 'commander'
-import type { Redis } from 'ioredis'
-import { CONTRACTS } from '../../schemas/index.js'
-import type { Config } from '../config.js'
-import { partitionKeys } from '../stream/keys.js'
-import { countDeadLetters, type GroupFigures, groupFigures, groupNames } from '../stream/lag.js'
+import { readStatus, type Status, statusJson } from '../ops/status.js'
 import { interruption, parsePositive } from './command.js'
 import { withRedis } from './connection.js'
 import { ROLES } from './start.js'
 import { table } from './table.js'
-
-/** What there is to know of all sinks. */
-export interface Status {
-  readonly groups: readonly GroupStatus[]
-  /** What the edge could not accept and kept. */
-  readonly edge: { readonly deadLetters: number }
-}
-
-/** A group, and what its sink could not take. */
-export interface GroupStatus extends GroupFigures {
-  readonly deadLetters: number
-}
 
 /** `tributary status`: how far each sink is. */
 export function statusCommand(): Command {
@@ -43,10 +27,10 @@ Asks REDIS_URL only. Counting takes Redis about 3 ms for 1,000 dead letters, in 
     .action(async ({ json = false, watch }: { json?: boolean; watch?: number }) => {
       await withRedis('tell the figures', async ({ config, redis }) => {
         const show = async () => {
-          const status = await readStatus(redis, config)
+          const status = await readStatus(redis, config, ROLES)
           const clear = watch && process.stdout.isTTY ? '\u001b[H\u001b[2J' : ''
           process.stdout.write(
-            json ? `${toJson(status)}\n` : `${clear}${showStatus(status, config.PARTITIONS)}\n`,
+            json ? `${statusJson(status)}\n` : `${clear}${showStatus(status, config.PARTITIONS)}\n`,
           )
         }
         await (watch ? repeat(show, watch * 1_000, interruption()) : show())
@@ -54,25 +38,8 @@ Asks REDIS_URL only. Counting takes Redis about 3 ms for 1,000 dead letters, in 
     })
 }
 
-/** The figures of every sink that a contract feeds and a role serves, and of every other group of the streams. */
-export async function readStatus(redis: Redis, config: Config): Promise<Status> {
-  const partitions = partitionKeys(config.STREAM_PREFIX, config.PARTITIONS)
-  const fed = CONTRACTS.flatMap(({ sinks }) => sinks).filter((sink) => ROLES.includes(sink))
-  const names = new Set([...fed, ...(await groupNames(redis, partitions))])
-  const letters = await countDeadLetters(redis, partitions)
-  const groups = await Promise.all(
-    [...names].map(async (name) => ({
-      ...(await groupFigures(redis, partitions, name, config.LEASE_MS)),
-      deadLetters: letters.get(name) ?? 0,
-    })),
-  )
-  return { groups, edge: { deadLetters: letters.get('edge') ?? 0 } }
-}
-
-/** Every figure is always there: `null` where there is nothing to tell. */
-function toJson(status: Status): string {
-  return JSON.stringify(status, (_, value: unknown) => (value === undefined ? null : value))
-}
+/** A group without workers whose oldest entry is older than this is pointed at, in ms. */
+const UNREAD_MS = 600_000
 
 const COLUMNS = ['GROUP', 'UNDELIVERED', 'PENDING', 'OLDEST', 'WORKERS', 'DEAD LETTERS'] as const
 
@@ -87,8 +54,11 @@ function showStatus({ groups, edge }: Status, partitions: number): string {
   }))
   const none = { UNDELIVERED: '-', PENDING: '-', OLDEST: '-', WORKERS: '-' }
   rows.push({ GROUP: 'edge', ...none, 'DEAD LETTERS': String(edge.deadLetters) })
-  const hints = groups.flatMap(({ group, missingPartitions }) => {
-    if (missingPartitions === 0) return []
+  const hints = groups.flatMap(({ group, missingPartitions, consumers, oldestAgeMs = 0 }) => {
+    if (missingPartitions === 0) {
+      if (consumers > 0 || oldestAgeMs < UNREAD_MS) return []
+      return [`${group}: nobody reads it, and the log is kept for its sake. docs/replay.md tells what to do.`]
+    }
     const where =
       missingPartitions === partitions ? '' : ` in ${missingPartitions} of ${partitions} partitions`
     return [

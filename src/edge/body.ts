@@ -15,9 +15,13 @@ export interface BodyLimits {
  */
 const DRAIN_BYTES = 16 * 1_048_576
 
+/** Memory that the first bytes of a body in parts take. */
+const FIRST_BYTES = 512
+
 /**
  * Reads the body of a request, or refuses it.
- * A body that comes in one part, as nearly all do, costs one copy and no timer; of several parts two copies.
+ * A body that comes in one part, as nearly all do, costs one copy and no timer; of several parts three copies at
+ * most. What it takes in memory is counted, however small the parts: nothing for what is only announced.
  * @param announced the Content-Length, where there is one
  * @param whole is called with the body, at most once
  */
@@ -33,7 +37,8 @@ export function readBody(
 }
 
 class BodyReader {
-  readonly #parts: Buffer[] = []
+  /** What has come of a body in several parts, and room for more. */
+  #kept: Buffer | undefined
   #total = 0
 
   constructor(
@@ -48,24 +53,46 @@ class BodyReader {
     if (!this.exchange.open) return
     this.#total += chunk.byteLength
     if (Math.max(this.announced ?? 0, this.#total) > this.limits.maxBodyBytes) this.#discard(isLast)
-    else this.#take(chunk, isLast)
+    else if (isLast && !this.#kept) this.#takeAll(chunk)
+    else this.#takePart(chunk, isLast)
     if (!isLast) this.exchange.expectBodyWithin(this.limits.bodyTimeoutMs)
   }
 
-  #take(chunk: ArrayBuffer, isLast: boolean): void {
-    if (!this.exchange.hold(chunk.byteLength)) {
+  #takeAll(chunk: ArrayBuffer): void {
+    // The chunk is uWebSockets.js's own memory, and gone when we return.
+    if (this.exchange.hold(chunk.byteLength)) this.whole(Buffer.from(new Uint8Array(chunk)))
+    else this.exchange.refuse('overloaded')
+  }
+
+  #takePart(chunk: ArrayBuffer, isLast: boolean): void {
+    const kept = this.#makeRoom()
+    if (!kept) {
       // uWebSockets.js skips the rest, but nobody knows how much that is where it comes in chunks.
       this.exchange.refuse('overloaded', undefined, { close: !isLast && this.announced === undefined })
       return
     }
-    // The chunk is uWebSockets.js's own memory, and gone when we return.
-    const part = Buffer.from(new Uint8Array(chunk))
-    if (!isLast) this.#parts.push(part)
-    else this.whole(this.#parts.length === 0 ? part : Buffer.concat([...this.#parts, part], this.#total))
+    kept.set(new Uint8Array(chunk), this.#total - chunk.byteLength)
+    if (isLast) this.whole(kept.subarray(0, this.#total))
+  }
+
+  /** The buffer, with room for all that has come. It at least doubles, so that small parts are not copied often. */
+  #makeRoom(): Buffer | undefined {
+    const old = this.#kept
+    if (this.#total === 0 || (old && old.length >= this.#total)) return old ?? Buffer.alloc(0)
+    const most = this.announced ?? this.limits.maxBodyBytes
+    const size = Math.max(this.#total, Math.min(most, Math.max(2 * this.#total, FIRST_BYTES)))
+    // Forgotten in any case: uWebSockets.js keeps us until the last part, whatever was answered.
+    this.#kept = undefined
+    if (!this.exchange.hold(size - (old?.length ?? 0))) return undefined
+    // Not of Node's pool: a slow body would keep a whole slab of it.
+    this.#kept = Buffer.allocUnsafeSlow(size)
+    if (old) this.#kept.set(old)
+    return this.#kept
   }
 
   #discard(isLast: boolean): void {
-    this.#parts.length = 0
+    this.#kept = undefined
+    this.exchange.release()
     const { maxBodyBytes } = this.limits
     const enough = this.#total > maxBodyBytes + DRAIN_BYTES
     if (!isLast && !enough) return

@@ -1,5 +1,7 @@
 import type { HttpResponse } from 'uWebSockets.js'
+import type { RecordRequest } from '../telemetry/edge-metrics.js'
 import { type RefusalCode, refusalOf } from './refusal.js'
+import type { RequestTrace } from './request-trace.js'
 import type { Traffic } from './traffic.js'
 
 /** The body of the answer to what is kept. */
@@ -16,10 +18,13 @@ export class Exchange {
   #held = 0
   #queued = false
   #slow: NodeJS.Timeout | undefined
+  /** Its spans, where it is traced. */
+  trace: RequestTrace | undefined
 
   constructor(
     res: HttpResponse,
     private readonly traffic: Traffic,
+    private readonly record?: RecordRequest,
   ) {
     this.#res = res
     traffic.begun++
@@ -32,34 +37,58 @@ export class Exchange {
     return this.#res !== undefined
   }
 
-  /** Counts bytes of the body until the request is over; false where the edge has no room for them. */
+  /**
+   * Counts memory of the body until the request is over; false where the edge has no room for it. To make room,
+   * bodies that have been arriving for longer than this one are refused.
+   */
   hold(bytes: number): boolean {
-    const fits = this.traffic.hold(bytes)
+    const fits = this.traffic.hold(bytes, this)
     if (fits) this.#held += bytes
     return fits
   }
 
+  /** The body is not kept: what was counted of it counts no more. */
+  release(): void {
+    this.traffic.release(this.#held)
+    this.#held = 0
+  }
+
   /** Answers 408 unless the request is {@link queue}d or answered within this time, in ms, from the first call on. */
   expectBodyWithin(ms: number): void {
-    if (this.open) this.#slow ??= setTimeout(() => this.refuse('body_too_slow'), ms)
+    if (!this.open) return
+    this.#slow ??= setTimeout(() => this.refuse('body_too_slow'), ms)
+    // One that holds nothing, as its headers came first, has nothing to give.
+    if (this.#held > 0) this.traffic.arriving.add(this)
+  }
+
+  /** Refuses a body that is still arriving: newer ones need its memory. */
+  giveWay(): void {
+    this.refuse('overloaded', undefined, { close: true })
   }
 
   /** The whole body has come and waits for Redis: from now on it is kept even if the sender goes away. */
   queue(): void {
-    clearTimeout(this.#slow)
+    this.#arrived()
     this.#queued = true
   }
 
-  /** @param entry where the request stands in the log: `<partition>/<entry id>` */
-  accept(entry: string): void {
+  /**
+   * @param entry where the request stands in the log: `<partition>/<entry id>`
+   * @param stream key of the stream that it is in
+   */
+  accept(entry: string, stream: string): void {
+    this.trace?.kept(stream, entry)
     this.#answer((res, close) => {
       this.traffic.accepted++
-      this.traffic.latency.record(performance.now() - this.#begun)
+      const ms = performance.now() - this.#begun
+      this.traffic.latency.record(ms)
+      this.record?.(202, ms)
       res
         .writeStatus('202 Accepted')
         .writeHeader('Content-Type', 'application/json')
         .writeHeader('Tributary-Entry', entry)
         .end(ACCEPTED, close)
+      this.trace?.accepted()
     })
   }
 
@@ -69,8 +98,11 @@ export class Exchange {
    */
   refuse(code: RefusalCode, message?: string, how: { close?: boolean; head?: boolean } = {}): void {
     const refusal = refusalOf(code)
+    this.trace?.lost(code)
     this.#answer((res, closing) => {
       this.traffic.refused[code]++
+      const status = Number.parseInt(refusal.status, 10)
+      this.record?.(status, performance.now() - this.#begun)
       const body = JSON.stringify({ error: code, message: message ?? refusal.message })
       const close = closing || refusal.close === true || how.close === true
       res.writeStatus(refusal.status).writeHeader('Content-Type', 'application/json')
@@ -79,6 +111,7 @@ export class Exchange {
       // On a connection that closes, a body behind the answer to HEAD misleads nobody.
       if (how.head && !close) res.endWithoutBody()
       else res.end(body, close)
+      this.trace?.refused(code, status)
     })
   }
 
@@ -93,14 +126,22 @@ export class Exchange {
   #abort(): void {
     this.#res = undefined
     this.traffic.aborted++
+    this.trace?.aborted()
     if (!this.#queued) this.#finish()
+  }
+
+  /** Costs nothing where the body came in one part. */
+  #arrived(): void {
+    if (!this.#slow) return
+    clearTimeout(this.#slow)
+    this.#slow = undefined
+    this.traffic.arriving.delete(this)
   }
 
   #finish(): void {
     this.#queued = false
-    clearTimeout(this.#slow)
-    this.traffic.release(this.#held)
-    this.#held = 0
+    this.#arrived()
+    this.release()
     this.traffic.inFlight--
   }
 }

@@ -16,6 +16,9 @@ export interface Head {
   readonly repeated: number
   /** The sender's id of this delivery; empty where it gave none. */
   readonly delivery: string
+  /** What the sender says of its own trace; empty where it says nothing. */
+  readonly traceparent: string
+  readonly tracestate: string
 }
 
 /**
@@ -31,6 +34,8 @@ export function readHead(req: HttpRequest, credentialHeaders: readonly string[])
   let webhookId = ''
   let nexusId = ''
   let requestId = ''
+  let traceparent = ''
+  let tracestate = ''
   req.forEach((name, value) => {
     const at = credentialHeaders.indexOf(name)
     if (at >= 0) {
@@ -54,8 +59,14 @@ export function readHead(req: HttpRequest, credentialHeaders: readonly string[])
         break
       case 'x-request-id':
         requestId = value
+        break
+      case 'traceparent':
+        traceparent = value
+        break
+      case 'tracestate':
+        tracestate = value
     }
   })
   const delivery = (webhookId || nexusId || requestId).slice(0, DELIVERY_CHARACTERS)
-  return { length, ambiguous, credentials, repeated, delivery }
+  return { length, ambiguous, credentials, repeated, delivery, traceparent, tracestate }
 }

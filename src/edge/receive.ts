@@ -4,11 +4,15 @@ import type { Contract } from '../../schemas/contract.js'
 import { type DeadLetter, letterFromEdge } from '../stream/dead-letter.js'
 import type { NewEntry } from '../stream/entry.js'
 import type { Appended } from '../stream/producer.js'
+import type { RecordRequest } from '../telemetry/edge-metrics.js'
+import type { Tracing } from '../telemetry/tracing.js'
+import type { Admission } from './admission.js'
 import type { GroupCommit } from './append.js'
 import { createAuthenticator } from './auth/authenticator.js'
 import { type BodyLimits, readBody } from './body.js'
 import { Exchange } from './exchange.js'
 import { readHead } from './head.js'
+import { RequestTrace } from './request-trace.js'
 import type { Traffic } from './traffic.js'
 import { type Rejection, validate } from './validate.js'
 
@@ -21,32 +25,42 @@ export interface GuardedContract {
 /** The two ways into Redis. */
 export interface Log {
   readonly entries: GroupCommit<NewEntry, Appended>
-  readonly letters: GroupCommit<DeadLetter, void>
+  readonly letters: GroupCommit<DeadLetter, string>
 }
 
 /**
  * The way of a webhook: size, body, signature, JSON, shape, log, answer. The hot path: it costs a request its
- * object and half a dozen closures, no promise and no timer.
+ * object and half a dozen closures, no promise and no timer; tracing costs those that are not sampled one random number.
  */
 export function receiver(
   { contract, access }: GuardedContract,
   limits: BodyLimits,
   traffic: Traffic,
+  admission: Admission,
   log: Log,
+  tracing: Tracing,
+  record?: RecordRequest,
 ) {
-  const { name: source, tellsMissing } = contract
+  const { name: source, path: route, tellsMissing } = contract
   const { headers, check, repeated } = createAuthenticator(access, tellsMissing)
   return (res: HttpResponse, req: HttpRequest) => {
-    const exchange = new Exchange(res, traffic)
+    const exchange = new Exchange(res, traffic, record)
     const head = readHead(req, headers)
+    if (tracing.sample()) {
+      const { delivery } = head
+      exchange.trace = new RequestTrace(tracing, req, { route, source, delivery, sender: head })
+    }
     if (head.ambiguous) return exchange.refuse('ambiguous_length')
     if (traffic.full) return exchange.refuse('overloaded')
+    if (!admission.admits()) return exchange.refuse('backlogged')
     return readBody(res, exchange, head.length, limits, (body) => {
       const denial = repeated[head.repeated] ?? check(head.credentials, body)
       if (denial) return exchange.refuse(denial.code, denial.message)
       const rejection = validate(contract, body)
       exchange.queue()
-      const received = { source, delivery: head.delivery, trace: '', body }
+      admission.take(body.length)
+      const trace = exchange.trace?.queued(body.length) ?? ''
+      const received = { source, delivery: head.delivery, trace, body }
       return rejection
         ? bury(log.letters, exchange, received, rejection)
         : keep(log.entries, exchange, received)
@@ -58,7 +72,7 @@ function keep(entries: Log['entries'], exchange: Exchange, received: NewEntry): 
   entries.add(
     received,
     received.body.length,
-    ({ partition, ids }, index) => exchange.accept(`${partition}/${ids[index]}`),
+    ({ partition, stream, ids }, index) => exchange.accept(`${partition}/${ids[index]}`, stream),
     (why) => exchange.refuse(why),
   )
 }
@@ -69,7 +83,10 @@ function bury(letters: Log['letters'], exchange: Exchange, received: NewEntry, r
   letters.add(
     letterFromEdge(received, rejection),
     received.body.length,
-    () => exchange.refuse(reason, message),
+    (stream) => {
+      exchange.trace?.kept(stream)
+      exchange.refuse(reason, message)
+    },
     (why) => exchange.refuse(why),
   )
 }

@@ -30,6 +30,11 @@ export const REFUSALS = {
     message: 'Too many requests wait to be kept; send this one again',
     retry: true,
   },
+  backlogged: {
+    status: '503 Service Unavailable',
+    message: 'Too much that was kept waits to be delivered; send the request again',
+    retry: true,
+  },
   timeout: {
     status: '503 Service Unavailable',
     message: 'The request could not be kept in time; send it again',

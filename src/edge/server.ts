@@ -1,10 +1,16 @@
 import type { HttpRequest, HttpResponse, us_listen_socket } from 'uWebSockets.js'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Producer } from '../stream/producer.js'
+import type { DeadLetter } from '../stream/dead-letter.js'
+import type { Appended, Producer } from '../stream/producer.js'
+import type { EdgeMetrics, RecordRequest } from '../telemetry/edge-metrics.js'
+import { type Timing, timed } from '../telemetry/timing.js'
+import type { Tracing } from '../telemetry/tracing.js'
+import type { Admission } from './admission.js'
 import { GroupCommit } from './append.js'
 import type { BodyLimits } from './body.js'
 import { Exchange } from './exchange.js'
 import { type GuardedContract, type Log, receiver } from './receive.js'
+import { RequestTrace } from './request-trace.js'
 import { type EdgeStats, Traffic } from './traffic.js'
 import { loadUWebSockets } from './uwebsockets.js'
 
@@ -14,12 +20,22 @@ export interface EdgeOptions extends BodyLimits {
   readonly port: number
   readonly contracts: readonly GuardedContract[]
   readonly producer: Producer
-  /** Bytes of bodies that may be in memory before requests are refused. */
+  /** Which requests may come in at all. */
+  readonly admission: Admission
+  /** Decides which requests are traced. */
+  readonly tracing: Tracing
+  /** Default: nobody is told how long what takes. */
+  readonly metrics?: EdgeMetrics | undefined
+  /** Connections that may be open; one more is closed at once. */
+  readonly maxConnections: number
+  /** Memory that bodies may take before requests are refused, in bytes. */
   readonly bufferBytes: number
   /** How long Redis may take to keep a request before it is refused, in ms. */
   readonly appendTimeoutMs: number
   /** Is told why Redis did not take what was sent, once a call; the senders are answered 503 whatever it is. */
   readonly onError: (error: unknown) => void
+  /** Is told of each connection that is closed because too many are open. */
+  readonly onTurnedAway: () => void
 }
 
 /** An HTTP server that puts webhooks into the log. */
@@ -28,6 +44,8 @@ export interface Edge {
   /** Whether it takes new connections: false as soon as it stops. */
   readonly ready: boolean
   stats(): EdgeStats
+  /** Of these what is cheap to tell. */
+  figures(): Omit<EdgeStats, 'latencyMs'>
   /**
    * Takes no new connections, answers what is in flight and what still comes on open ones, and closes them.
    * A body that is still on its way may take as long as `bodyTimeoutMs`.
@@ -46,20 +64,31 @@ const EXCLUSIVE_PORT = 1
  * @throws Error that names the port where it cannot be had, or says why uWebSockets.js does not load
  */
 export async function startEdge(options: EdgeOptions): Promise<Edge> {
-  const { host, port, producer, appendTimeoutMs, onError } = options
+  const { host, port, producer, appendTimeoutMs, onError, tracing, metrics } = options
   const uws = loadUWebSockets()
   const traffic = new Traffic(options.bufferBytes)
   const log: Log = {
-    entries: new GroupCommit((entries) => producer.append(entries), appendTimeoutMs, onError),
-    letters: new GroupCommit((letters) => producer.bury(letters), appendTimeoutMs, onError),
+    entries: new GroupCommit(
+      (entries) => timed(() => producer.append(entries), tellOfAppend(metrics)),
+      appendTimeoutMs,
+      onError,
+    ),
+    letters: new GroupCommit(
+      (letters) => timed(() => producer.bury(letters), tellOfBurial(metrics, letters)),
+      appendTimeoutMs,
+      onError,
+    ),
   }
 
   const app = uws.App()
+  app.filter(limitConnections(options, traffic))
   for (const guarded of options.contracts) {
-    app.post(guarded.contract.path, receiver(guarded, options, traffic, log))
-    app.any(guarded.contract.path, refuseAll('method_not_allowed', traffic))
+    const { path } = guarded.contract
+    const record = metrics?.route(path)
+    app.post(path, receiver(guarded, options, traffic, options.admission, log, tracing, record))
+    app.any(path, refuseAll('method_not_allowed', traffic, tracing, record, path))
   }
-  app.any('/*', refuseAll('not_found', traffic))
+  app.any('/*', refuseAll('not_found', traffic, tracing, metrics?.route(undefined)))
   const socket = await new Promise<us_listen_socket | false>((resolve) => {
     app.listen(host, port, EXCLUSIVE_PORT, resolve)
   })
@@ -84,11 +113,24 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
       return !traffic.closing
     },
     stats: () => traffic.stats(),
+    figures: () => traffic.figures(),
     stop: () => {
       drained ??= drain()
       return drained
     },
   }
+}
+
+function tellOfAppend(metrics: EdgeMetrics | undefined) {
+  return (
+    metrics &&
+    (({ durationMs }: Timing, appended?: Appended) => metrics.appended(durationMs, appended?.ids.length ?? 0))
+  )
+}
+
+function tellOfBurial(metrics: EdgeMetrics | undefined, letters: readonly DeadLetter[]) {
+  const reasons = (error: unknown) => (error === undefined ? letters.map(({ reason }) => reason) : [])
+  return metrics && (({ durationMs, error }: Timing) => metrics.buried(durationMs, reasons(error)))
 }
 
 async function quiet(traffic: Traffic): Promise<void> {
@@ -99,7 +141,30 @@ async function quiet(traffic: Traffic): Promise<void> {
   } while (traffic.inFlight > 0 || traffic.begun !== begun)
 }
 
-function refuseAll(code: 'not_found' | 'method_not_allowed', traffic: Traffic) {
-  return (res: HttpResponse, req: HttpRequest) =>
-    new Exchange(res, traffic).refuse(code, undefined, { head: req.getMethod() === 'head' })
+/** Costs nothing a request. A sender that is turned away sees its connection end before it has an answer. */
+function limitConnections({ maxConnections, onTurnedAway }: EdgeOptions, traffic: Traffic) {
+  return (res: HttpResponse, change: number) => {
+    traffic.connections += change
+    if (change < 0 || traffic.connections <= maxConnections) return
+    traffic.turnedAway++
+    // Comes back here at once, with -1.
+    res.close()
+    onTurnedAway()
+  }
+}
+
+function refuseAll(
+  code: 'not_found' | 'method_not_allowed',
+  traffic: Traffic,
+  tracing: Tracing,
+  record: RecordRequest | undefined,
+  route?: string,
+) {
+  return (res: HttpResponse, req: HttpRequest) => {
+    const exchange = new Exchange(res, traffic, record)
+    if (tracing.sample()) {
+      exchange.trace = new RequestTrace(tracing, req, { ...(route !== undefined && { route }) })
+    }
+    exchange.refuse(code, undefined, { head: req.getMethod() === 'head' })
+  }
 }

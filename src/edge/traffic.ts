@@ -13,8 +13,18 @@ export interface EdgeStats {
   readonly aborted: number
   /** Requests that have neither been answered nor gone away. */
   readonly inFlight: number
-  /** Bytes of bodies that are read or wait for Redis now. */
+  /** Memory of the bodies that are read or wait for Redis now, in bytes. */
   readonly bufferedBytes: number
+  /** Connections that are open now. */
+  readonly connections: number
+  /** Connections that were closed at once, because too many were open. */
+  readonly turnedAway: number
+}
+
+/** A request that holds a part of its body, and waits for the rest. */
+interface Arriving {
+  /** Is refused, and {@link Traffic.release}s what it holds. */
+  giveWay(): void
 }
 
 /** What goes through one edge: its counts, and its budget of memory. */
@@ -27,19 +37,30 @@ export class Traffic {
   readonly latency = new RecentDurations()
   aborted = 0
   readonly refused = noneRefused()
+  /** Those whose bodies are not complete yet, the oldest first. */
+  readonly arriving = new Set<Arriving>()
+  connections = 0
+  turnedAway = 0
   #held = 0
 
-  /** @param bufferBytes how many bytes of bodies may be held in memory */
+  /** @param bufferBytes how many bytes of memory bodies may take */
   constructor(readonly bufferBytes: number) {}
 
   /** Whether no further body fits. */
   get full(): boolean {
-    return this.#held >= this.bufferBytes
+    return this.#held >= this.bufferBytes && this.arriving.size === 0
   }
 
-  /** Counts bytes of a body that are held from now on, until {@link release}; false where there is no room. */
-  hold(bytes: number): boolean {
-    if (this.#held + bytes > this.bufferBytes) return false
+  /**
+   * Counts memory of a body that is held from now on, until {@link release}; false where there is no room. Bodies
+   * that have been arriving for longer give way: so a few slow senders cannot keep all others out.
+   */
+  hold(bytes: number, holder: Arriving): boolean {
+    while (this.#held + bytes > this.bufferBytes) {
+      const [oldest] = this.arriving
+      if (oldest === undefined || oldest === holder) return false
+      oldest.giveWay()
+    }
     this.#held += bytes
     return true
   }
@@ -48,10 +69,16 @@ export class Traffic {
     this.#held -= bytes
   }
 
+  /** What is cheap to tell. */
+  figures(): Omit<EdgeStats, 'latencyMs'> {
+    const { accepted, refused, aborted, inFlight, connections, turnedAway } = this
+    const now = { inFlight, bufferedBytes: this.#held, connections }
+    return { accepted, refused: { ...refused }, aborted, turnedAway, ...now }
+  }
+
   stats(): EdgeStats {
-    const { accepted, latency, refused, aborted, inFlight } = this
-    const latencyMs = { p50: latency.quantile(0.5), p99: latency.quantile(0.99) }
-    return { accepted, latencyMs, refused: { ...refused }, aborted, inFlight, bufferedBytes: this.#held }
+    const { latency } = this
+    return { ...this.figures(), latencyMs: { p50: latency.quantile(0.5), p99: latency.quantile(0.99) } }
   }
 }
 

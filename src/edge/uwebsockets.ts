@@ -4,6 +4,8 @@ type UWebSockets = typeof import('uWebSockets.js')
 
 declare module 'uWebSockets.js' {
   interface TemplatedApp {
+    /** Is told of every connection: 1 when it is open, -1 when it is closed. Left out by the package's own types. */
+    filter(handler: (res: HttpResponse, change: number) => void): TemplatedApp
     /** The native code takes host, port and options together; the package's own types leave this form out. */
     listen(
       host: RecognizedString,

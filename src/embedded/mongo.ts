@@ -78,10 +78,7 @@ function mongod(o: MongoOptions, command: string, title: string): Recipe {
     ...common(),
     chose: `${title}, ${dataIn(dataDir)}`,
     command,
-    args: (port) => [
-      ...`--bind_ip 127.0.0.1 --nounixsocket --quiet --port ${port} --dbpath`.split(' '),
-      dataDir,
-    ],
+    args: (port) => [...flags, '--port', String(port), '--dbpath', dataDir],
     dataDir,
   }
 }

@@ -1,9 +1,13 @@
+import { totalmem } from 'node:os'
 import { aptInstall, canApt, disableService } from './apt.js'
 import { existing } from './existing.js'
 import { pingRedis } from './ping.js'
 import { versionOf } from './run.js'
 import { dataIn, startServer } from './server.js'
 import { type EmbeddedOptions, inData, oneOf, reason, type Service } from './service.js'
+
+/** Enough for what is kept by default: what may be replayed, and dead letters. */
+const MIN_MEMORY = 3 * 1024 ** 3
 
 interface Found {
   readonly command: string
@@ -15,8 +19,12 @@ interface Found {
  * First that works: `url`, `redis-server` or `valkey-server` on PATH ("path"), apt-get as root ("apt").
  * @throws Error that names the cause and the remedy, when none can be had, it is older than 6.2, or it does not
  *   start
+ * @param settings more of the server's settings, by name
  */
-export async function startRedis(o: EmbeddedOptions): Promise<Service> {
+export async function startRedis(
+  o: EmbeddedOptions,
+  settings: Readonly<Record<string, string>> = {},
+): Promise<Service> {
   const choice = oneOf('Redis', o.choice, ['path', 'apt'] as const)
   if (o.url)
     return await existing('redis', 'REDIS_URL', o.url, async (url) => refuseOld(await pingRedis(url)))
@@ -30,7 +38,7 @@ export async function startRedis(o: EmbeddedOptions): Promise<Service> {
       name: 'redis',
       chose: `${found.command} ${found.version} ${how}, ${dataIn(dataDir)}`,
       command: found.command,
-      args: (port) => flags({ port: String(port), dir: dataDir }),
+      args: (port) => flags({ ...settings, port: String(port), dir: dataDir }),
       dataDir,
       url: (port) => `redis://127.0.0.1:${port}`,
       ping: (port) => pingRedis(`redis://127.0.0.1:${port}`),
@@ -45,6 +53,8 @@ function flags(own: Record<string, string>): string[] {
     bind: '127.0.0.1',
     appendonly: 'yes',
     appendfsync: 'everysec',
+    // Else a backlog that grows would end with the machine's memory, not with a 503.
+    maxmemory: String(Math.max(MIN_MEMORY, Math.floor(totalmem() / 4))),
     'maxmemory-policy': 'noeviction',
     save: '',
     'set-proc-title': 'no', // the title would hide the data folder, by which we know our own

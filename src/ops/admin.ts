@@ -4,6 +4,10 @@ import type { AddressInfo } from 'node:net'
 
 /** A check that takes longer counts as failed, in ms. */
 const CHECK_TIMEOUT_MS = 2_000
+/** So long the making of an answer may take, in ms. */
+const READ_TIMEOUT_MS = 5_000
+const JSON_TYPE = 'application/json'
+const STARTING = 'it has not started yet; the log says what it waits for'
 
 /** What a role tells of itself. */
 export interface Probe {
@@ -13,6 +17,8 @@ export interface Probe {
   ready(signal: AbortSignal): Promise<void>
   /** Its figures. */
   stats(): unknown
+  /** Says what hangs, where a loop does; without it the role is alive as long as the process answers. */
+  stuck?(): string | undefined
 }
 
 /** The operators' own port. */
@@ -21,20 +27,37 @@ export interface Admin {
   add(probe: Probe): void
   /** Serves a document as JSON at a path of its own. */
   serve(path: string, document: unknown): void
+  /**
+   * Answers at a path of its own.
+   * @param read makes the body for each request; where it fails, or takes longer than 5 s, the answer is 503
+   * @param type `Content-Type` of the body; default: JSON
+   */
+  answer(path: string, read: () => string | Promise<string>, type?: string): void
   close(): Promise<void>
 }
 
 /**
- * Serves `/healthz` (the process lives), `/readyz` (every role can work; 503 and the reasons where not, and once
- * it is stopping), `/stats` (the roles' figures as JSON), and what roles {@link Admin.serve}.
+ * Serves `/healthz` (alive; 503 where a role's loop hangs: a new process would help), `/readyz` (every role can work;
+ * 503 and the reasons where not, and once it is stopping: a new process would not help), `/stats` (the roles' figures
+ * as JSON), and what is added.
+ * @param roles names of the probes to come: until one is added, its role is not ready
  * @throws Error that names ADMIN_PORT where the port is taken
  */
-export async function startAdmin(host: string, port: number, stopping: AbortSignal): Promise<Admin> {
+export async function startAdmin(
+  host: string,
+  port: number,
+  stopping: AbortSignal,
+  roles: readonly string[] = [],
+): Promise<Admin> {
   const probes: Probe[] = []
   const routes: Record<string, (response: ServerResponse) => void | Promise<void>> = {
-    '/healthz': (response) => answer(response, 200, { status: 'alive' }),
+    '/healthz': (response) => {
+      const problems = stuck(probes)
+      const alive = Object.keys(problems).length === 0
+      answer(response, alive ? 200 : 503, alive ? { status: 'alive' } : { status: 'stuck', problems })
+    },
     '/readyz': async (response) => {
-      const problems = stopping.aborted ? { process: 'stopping' } : await failures(probes)
+      const problems = stopping.aborted ? { process: 'stopping' } : await failures(probes, roles)
       const ready = Object.keys(problems).length === 0
       answer(response, ready ? 200 : 503, { status: ready ? 'ready' : 'not ready', problems })
     },
@@ -59,6 +82,16 @@ export async function startAdmin(host: string, port: number, stopping: AbortSign
     serve: (path, document) => {
       routes[path] = (response) => answer(response, 200, document)
     },
+    answer: (path, read, type = JSON_TYPE) => {
+      routes[path] = async (response) => {
+        try {
+          const body = await within(READ_TIMEOUT_MS, async () => await read())
+          response.writeHead(200, { 'content-type': type }).end(body)
+        } catch (error) {
+          answer(response, 503, { error: 'unavailable', message: String((error as Error).message) })
+        }
+      }
+    },
     close: async () => {
       server.closeAllConnections()
       await new Promise((resolve) => server.close(resolve))
@@ -66,13 +99,14 @@ export async function startAdmin(host: string, port: number, stopping: AbortSign
   }
 }
 
-async function failures(probes: readonly Probe[]): Promise<Record<string, string>> {
+async function failures(probes: readonly Probe[], roles: readonly string[]): Promise<Record<string, string>> {
   const problems: Record<string, string> = {}
+  for (const name of roles) {
+    if (!probes.some((probe) => probe.name === name)) problems[name] = STARTING
+  }
   await Promise.all(
     probes.map(async (probe) => {
-      const signal = AbortSignal.timeout(CHECK_TIMEOUT_MS)
-      const tooLate = once(signal, 'abort').then(() => Promise.reject(new Error('no answer within 2 s')))
-      await Promise.race([probe.ready(signal), tooLate]).catch((error: Error) => {
+      await within(CHECK_TIMEOUT_MS, (signal) => probe.ready(signal)).catch((error: Error) => {
         problems[probe.name] = error.message
       })
     }),
@@ -80,6 +114,23 @@ async function failures(probes: readonly Probe[]): Promise<Record<string, string
   return problems
 }
 
+/** @throws Error once the time is over, whatever becomes of the work; the signal tells it then */
+async function within<T>(ms: number, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const signal = AbortSignal.timeout(ms)
+  const tooLate = once(signal, 'abort').then(() => {
+    throw new Error(`no answer within ${ms / 1_000} s`)
+  })
+  return await Promise.race([work(signal), tooLate])
+}
+
+function stuck(probes: readonly Probe[]): Record<string, string> {
+  const problems = probes.flatMap((probe) => {
+    const problem = probe.stuck?.()
+    return problem === undefined ? [] : [[probe.name, problem]]
+  })
+  return Object.fromEntries(problems) as Record<string, string>
+}
+
 function answer(response: ServerResponse, status: number, body: unknown): void {
-  response.writeHead(status, { 'content-type': 'application/json' }).end(`${JSON.stringify(body)}\n`)
+  response.writeHead(status, { 'content-type': JSON_TYPE }).end(`${JSON.stringify(body)}\n`)
 }

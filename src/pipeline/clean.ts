@@ -1,6 +1,7 @@
 import type { CleanRecord, Contract } from '../../schemas/contract.js'
 import { RejectedError } from '../errors.js'
 import type { FeedRecord } from '../sinks/sink.js'
+import { parseTimestamp } from '../state/timestamp.js'
 import { type Entry, receivedAt } from '../stream/entry.js'
 import { type Decoded, decoder } from './decoder.js'
 
@@ -15,11 +16,17 @@ export function createCleaner(contracts: readonly Contract[]): (entry: Entry) =>
         value: toJson(record),
         contract,
         receivedAt: receivedAt(origin.entryId),
+        saidAt: saidAt(record),
         trace,
         origin,
       }
     }
   })
+}
+
+function saidAt({ timestamp }: CleanRecord): number | undefined {
+  const micros = timestamp === undefined ? undefined : parseTimestamp(timestamp)
+  return micros === undefined ? undefined : micros / 1_000
 }
 
 function toJson({ value }: CleanRecord): string {

@@ -11,18 +11,21 @@ import { type Decoded, decoder } from './decoder.js'
 export interface DecodeOptions {
   readonly contracts: readonly Contract[]
   readonly sink: SinkName
-  /** How far in the future an event may lie, in ms: further on it would freeze its row. */
+  /** How much later than its receipt an event may claim to be, in ms: further in the future it would freeze its row. */
   readonly maxClockSkewMs: number
 }
 
 /**
- * Makes the function that turns an entry into changes: see {@link decoder}. It is pure but for the clock. Nothing
- * that an entry contains makes it throw.
+ * Makes the function that turns an entry into changes: see {@link decoder}. It is pure: what is the future is told
+ * by Redis' clock, which made the entry's id, and not by that of a worker. Nothing that an entry contains makes it
+ * throw.
  */
 export function createDecoder({ contracts, sink, maxClockSkewMs }: DecodeOptions): (entry: Entry) => Decoded {
   return decoder(contracts, sink, ({ name, interpret }) => {
     if (!interpret) return undefined
-    return (event, origin) => toChange(name, interpret(event), origin, Date.now() + maxClockSkewMs)
+    // Since the request stands where it does now: a redriven event may have become ripe meanwhile.
+    return (event, origin, { id }) =>
+      toChange(name, interpret(event), origin, receivedAt(id) + maxClockSkewMs)
   })
 }
 

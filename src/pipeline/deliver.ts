@@ -1,6 +1,6 @@
 import { BatchError, type RejectedError, type TransientError } from '../errors.js'
 import { retryTransient } from '../retry.js'
-import type { Sink } from '../sinks/sink.js'
+import type { OnCall, Sink } from '../sinks/sink.js'
 
 /** How items are brought to a sink. */
 export interface DeliverOptions<Item> {
@@ -12,6 +12,8 @@ export interface DeliverOptions<Item> {
   /** Ends all attempts: what is not written then stays pending. */
   readonly signal: AbortSignal
   readonly onRetry: (error: TransientError, attempt: number, pauseMs: number) => void
+  /** Is told of each command that the sink takes, and of the items as they were before they were folded. */
+  readonly onCall?: OnCall<Item> | undefined
 }
 
 /** For sinks that take every item as it is. */
@@ -29,9 +31,10 @@ export async function deliver<Item>(
   options: DeliverOptions<Item>,
 ): Promise<Map<Item, RejectedError>> {
   const folded = options.fold(items)
+  const onCall = unfolding(options.onCall, folded)
   const refused = new Map<Item, RejectedError>()
   for (const write of chunks([...folded.keys()], options.batch)) {
-    for (const [item, error] of await attempt(write, options)) {
+    for (const [item, error] of await attempt(write, { ...options, onCall })) {
       const parts = folded.get(item) ?? [item]
       if (parts.length === 1) refused.set(item, error)
       else await eachAlone(parts, options, refused)
@@ -51,12 +54,22 @@ async function eachAlone<Item>(
   }
 }
 
+function unfolding<Item>(
+  onCall: OnCall<Item> | undefined,
+  folded: ReadonlyMap<Item, readonly Item[]>,
+): OnCall<Item> | undefined {
+  if (!onCall) return undefined
+  return (call) => {
+    onCall({ ...call, items: () => call.items().flatMap((item) => folded.get(item) ?? [item]) })
+  }
+}
+
 async function attempt<Item>(
   items: readonly Item[],
-  { sink, signal, onRetry }: DeliverOptions<Item>,
+  { sink, signal, onRetry, onCall }: DeliverOptions<Item>,
 ): Promise<ReadonlyMap<Item, RejectedError>> {
   try {
-    await retryTransient(() => sink.write(items, signal), signal, onRetry)
+    await retryTransient(() => sink.write(items, signal, onCall), signal, onRetry)
     return new Map()
   } catch (error) {
     if (error instanceof BatchError) return (error as BatchError<Item>).rejected

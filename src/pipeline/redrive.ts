@@ -41,12 +41,14 @@ export function createJudge(
   }
   return (letter) => {
     const redriven = toEntry(letter)
-    const { partition, streamId: id, source, sink, body } = letter
+    const { partition, source, sink, body } = letter
     const contract = contracts.find(({ name }) => name === source)
     if (contract && sink !== EDGE && !contract.sinks.some((name) => name === sink)) {
       const message = `${source} does not feed ${sink}, so nobody would take it`
       return { redriven, failure: { reason: 'unknown_type', message } }
     }
+    // The place that it would get now.
+    const id = `${Date.now()}-0`
     const entry = { ...redriven.entry, partition, id, origin: redriven.origin }
     const meanings = [...decoders.values()].map((decode) => decode(entry))
     // Of several events those that fail become letters of their own.

@@ -1,15 +1,25 @@
 import type { Logger } from 'pino'
-import type { TransientError } from '../errors.js'
+import { RejectedError, type TransientError } from '../errors.js'
 import { retryTransient } from '../retry.js'
 import type { Sink } from '../sinks/sink.js'
 import type { Position } from '../state/version.js'
 import type { Consumer, Outcome } from '../stream/consumer.js'
 import { type Entry, receivedAt } from '../stream/entry.js'
+import type { Leftover } from '../stream/reaper.js'
 import { askRedis } from '../stream/redis.js'
+import { seldomWarn, traceIds } from '../telemetry/log.js'
+import { READ, WRITE } from '../telemetry/progress.js'
 import type { WorkerStats } from '../telemetry/stats.js'
+import type { BatchTrace } from './batch-trace.js'
 import type { Decoded } from './decoder.js'
 import { type DeliverOptions, deliver } from './deliver.js'
 import { toLetters } from './letters.js'
+import { WHOLE_REQUEST } from './read.js'
+import type { Recorder } from './recorder.js'
+import { UNTRACED, type WorkerTraces } from './traces.js'
+
+/** Leftovers are taken over so long at a stretch, in ms; then fresh entries have their turn. */
+const STRETCH_MS = 200
 
 /** What a worker is made of. */
 export interface WorkerOptions<Item> {
@@ -19,8 +29,25 @@ export interface WorkerOptions<Item> {
   readonly sink: Sink<Item>
   /** Most items in one write. */
   readonly batch: number
+  /** An entry that was delivered so often and never settled is dead-lettered: it ends its workers. */
+  readonly maxDeliveries: number
   readonly stats: WorkerStats
   readonly log: Logger
+  /** Default: it makes no spans. */
+  readonly traces?: WorkerTraces
+  /** Default: nobody counts. */
+  readonly recorder?: Recorder<Item>
+}
+
+/** Is told of each attempt that failed for the time being. */
+type OnRetry = (error: TransientError, attempt: number, pauseMs: number) => void
+
+/** Work on one batch. */
+interface Work<Item> extends WorkerOptions<Item> {
+  /** Gives it up. */
+  readonly signal: AbortSignal
+  readonly onRetry: OnRetry
+  readonly trace: BatchTrace | undefined
 }
 
 /**
@@ -35,39 +62,118 @@ export async function runWorker<Item extends { readonly origin: Position }>(
   stopping: AbortSignal,
   giveUp: AbortSignal,
 ): Promise<void> {
-  const { consumer, log, stats } = options
-  const onRetry = (error: TransientError, attempt: number, pauseMs: number) => {
-    stats.retries++
-    log.warn({ attempt, pauseMs: Math.round(pauseMs) }, error.message)
-  }
-  const patiently = <T>(doing: string, work: () => Promise<T>, signal: AbortSignal) =>
-    retryTransient(() => askRedis(doing, work), signal, onRetry)
+  const { consumer, log, stats, recorder, traces = UNTRACED } = options
+  const complain = seldomWarn(log)
+  const retrying =
+    (trace?: BatchTrace): OnRetry =>
+    (error, attempt, pauseMs) => {
+      stats.retries++
+      recorder?.onRetry()
+      trace?.onRetry(error, attempt)
+      complain(error.message, {
+        attempt,
+        pauseMs: Math.round(pauseMs),
+        ...traceIds(trace?.traceparent ?? ''),
+      })
+    }
+  const patiently = <T>(doing: string, work: () => Promise<T>, onRetry = retrying()) =>
+    stats.progress.during(doing, () =>
+      retryTransient(
+        () => askRedis(doing, work),
+        giveUp,
+        (...failure) => {
+          stats.progress.beat(doing)
+          onRetry(...failure)
+        },
+      ),
+    )
   const readAhead = () => {
-    const batch = patiently('read entries', () => consumer.read(stopping), giveUp)
+    const batch = patiently(READ, () => consumer.read(stopping))
     // It is awaited one batch later; until then a failure is not unhandled.
     batch.catch(() => undefined)
     return batch
   }
+  const handle = (entries: readonly Entry[], leftover?: Leftover) =>
+    traces.follow(entries, leftover?.deliveries ?? 0, async (trace) => {
+      recorder?.onTaken(entries.length, leftover !== undefined)
+      const onRetry = retrying(trace)
+      const work = { ...options, signal: giveUp, onRetry, trace }
+      const outcomes = leftover ? await processAlone(leftover, work) : await process(entries, work)
+      await patiently('settle entries', () => consumer.settle(outcomes), onRetry)
+      count(outcomes, stats)
+      recorder?.onSettled(outcomes)
+      return outcomes
+    })
+  const takeOver = async () => {
+    for (const end = performance.now() + STRETCH_MS; !stopping.aborted && performance.now() < end; ) {
+      const leftover = await patiently('take over entries', () => consumer.takeOver())
+      if (!leftover) return
+      await handle([leftover.entry], leftover)
+    }
+  }
 
   for (let ahead = readAhead(); ; ) {
     const entries = await ahead
-    if (entries.length === 0) return
+    if (entries.length === 0 && stopping.aborted) return
+    // While leftovers are worked on nothing else is in hand: what ends this worker then is one of them.
+    const { leftoversDue } = consumer
+    if (!leftoversDue) ahead = readAhead()
+    if (entries.length > 0) await handle(entries)
+    if (!leftoversDue) continue
+    await takeOver()
     ahead = readAhead()
-    const outcomes = await process(entries, options, giveUp, onRetry)
-    await patiently('settle entries', () => consumer.settle(outcomes), giveUp)
-    count(outcomes, stats)
   }
+}
+
+/** An entry that was delivered before. Once the store is to blame for a failure, this delivery does not count. */
+async function processAlone<Item extends { readonly origin: Position }>(
+  leftover: Leftover,
+  work: Work<Item>,
+): Promise<Outcome[]> {
+  const { entry, deliveries } = leftover
+  const { consumer, maxDeliveries, sink } = work
+  if (deliveries >= maxDeliveries) return [poisoned(entry, deliveries, sink.name)]
+  const onRetry: OnRetry = (error, attempt, pauseMs) => {
+    work.onRetry(error, attempt, pauseMs)
+    // Where Redis cannot do it either, the delivery counts: it takes many such moments to matter.
+    if (attempt === 1) consumer.absolve(leftover).catch(() => undefined)
+  }
+  return await process([entry], { ...work, onRetry })
+}
+
+function poisoned(entry: Entry, deliveries: number, sink: string): Outcome {
+  const error = new RejectedError(
+    'poison',
+    `It was delivered ${deliveries} times, and each time the ${sink} worker that had it ended or hung before it ` +
+      'could say what became of it. Look for what the workers died of, then redrive it',
+  )
+  const nothing = { entry, changes: [], list: undefined }
+  const rejected = new Map([[WHOLE_REQUEST, error]])
+  return { entry, letters: toLetters({ ...nothing, rejected }, new Map(), sink) }
 }
 
 async function process<Item extends { readonly origin: Position }>(
   entries: readonly Entry[],
-  { decode, fold, sink, batch }: WorkerOptions<Item>,
-  signal: AbortSignal,
-  onRetry: (error: TransientError, attempt: number, pauseMs: number) => void,
+  { decode, fold, sink, batch, stats, signal, onRetry, trace, recorder }: Work<Item>,
 ): Promise<Outcome[]> {
+  const begun = performance.now()
   const decoded = entries.map(decode)
+  trace?.onDecoded(decoded)
   const changes = decoded.flatMap((one) => one.changes)
-  const refused = await deliver(changes, { sink, fold, batch, signal, onRetry })
+  const refused = await stats.progress.during(WRITE, () =>
+    deliver(changes, {
+      sink,
+      fold,
+      batch,
+      signal,
+      onRetry,
+      onCall: (call) => {
+        recorder?.onStoreCall(call)
+        trace?.onStoreCall(call)
+      },
+    }),
+  )
+  recorder?.onProcessed(decoded, refused, performance.now() - begun)
   return decoded.map((one) => ({ entry: one.entry, letters: toLetters(one, refused, sink.name) }))
 }
 

@@ -1,10 +1,15 @@
 import { hostname } from 'node:os'
-import type { Redis } from 'ioredis'
+import { type Timing, timed } from '../telemetry/timing.js'
+import { nameOfAll, type OnStreamCall, type StreamCall } from './calls.js'
 import { type DeadLetter, letterFields } from './dead-letter.js'
-import { type Entry, fromReply, type RawEntry } from './entry.js'
+import type { Entry } from './entry.js'
 import type { PartitionKeys } from './keys.js'
+import { readGroups } from './lag.js'
 import { HeldEntries } from './lease.js'
-import { Reaper } from './reaper.js'
+import { fetchLost } from './lost.js'
+import { createReader, type Reader } from './reader.js'
+import { type Leftover, Reaper } from './reaper.js'
+import type { RedisClient } from './redis.js'
 import { loadScript } from './scripts.js'
 
 const bury = loadScript('bury')
@@ -24,9 +29,9 @@ export interface Outcome {
 /** What a consumer is made of. */
 export interface ConsumerOptions {
   /** For blocking reads alone: other commands would wait behind them. */
-  readonly reader: Redis
+  readonly reader: RedisClient
   /** For everything else. Both patient: see `createRedis`. */
-  readonly commands: Redis
+  readonly commands: RedisClient
   readonly partitions: readonly PartitionKeys[]
   /** Name of the group: the sink's. */
   readonly group: string
@@ -36,6 +41,12 @@ export interface ConsumerOptions {
   readonly lingerMs: number
   /** After this time of silence another consumer takes over what this one holds, in ms. */
   readonly leaseMs: number
+  /** After this time of silence a consumer that holds nothing is removed from the group, in ms; default: an hour. */
+  readonly goneMs?: number
+  /** Is told of what it reads and settles. */
+  readonly onCall?: OnStreamCall
+  /** Is told of each answer to a read, though nothing may have come. */
+  readonly onPoll?: () => void
 }
 
 /**
@@ -47,43 +58,88 @@ export class Consumer {
     `${hostname()}-${process.pid}-${Date.now().toString(36)}${Math.random().toString(36).slice(2, 6)}`
   readonly #options: ConsumerOptions
   readonly #held: HeldEntries
+  readonly #reader: Reader
   readonly #reaper: Reaper
   /** Of an entry of the last batch; at first of the largest that the edge takes by default. */
   #averageBytes = 1024 * 1024
+  /** Whether a reply to a read may have been lost. */
+  #mayHaveLost = false
 
   constructor(options: ConsumerOptions) {
     this.#options = options
     this.#held = new HeldEntries({ ...options, redis: options.commands, consumer: this.name })
     this.#reaper = new Reaper({ ...options, redis: options.commands, consumer: this.name })
+    this.#reader = createReader(options.reader, options.partitions)
+    this.#reader.onLoss(() => {
+      this.#mayHaveLost = true
+    })
   }
 
   /** Creates the group where it is missing, at the start of the stream: never at its end, which skips entries. */
   async createGroups(): Promise<void> {
-    for (const { events } of this.#options.partitions) {
+    const { commands, partitions, group } = this.#options
+    for (const { events } of partitions) {
+      // A Redis that is full refuses to create even what is there; and what is there works, and makes room.
+      if ((await readGroups(commands, events)).has(group)) continue
       try {
-        await this.#options.commands.xgroup('CREATE', events, this.#options.group, '0', 'MKSTREAM')
+        await commands.xgroup('CREATE', events, group, '0', 'MKSTREAM')
       } catch (error) {
         if (!String(error).includes('BUSYGROUP')) throw error
       }
     }
   }
 
+  /** Whether entries are to be looked for that others have read and not settled: see {@link takeOver}. */
+  get leftoversDue(): boolean {
+    return this.#reaper.due
+  }
+
   /**
-   * Reads the next batch: what a vanished consumer left behind, or else what nobody has read yet.
-   * @returns at least one entry; nothing once `stopping` is aborted
+   * Reads the next batch: what was delivered to it and never came, or else what nobody has read yet.
+   * @returns nothing once `stopping` is aborted, or {@link leftoversDue}
    * @throws an error that `redisError` can tell to be passing or not
    */
   async read(stopping: AbortSignal): Promise<Entry[]> {
     while (!stopping.aborted) {
-      const left = await this.#reaper.takeOver(this.#held, this.#perPartition(this.#batchSize()))
-      const entries = left.length > 0 ? left : await this.#readNew(BLOCK_MS, this.#batchSize())
-      if (entries.length === 0) continue
-      this.#held.add(entries)
-      this.#averageBytes = entries.reduce((sum, entry) => sum + entry.body.length, 1) / entries.length
-      await this.#linger(entries, stopping)
-      return entries
+      const { leftoversDue } = this
+      const entries = await this.#next(leftoversDue ? undefined : BLOCK_MS)
+      this.#options.onPoll?.()
+      if (entries.length > 0) {
+        this.#held.add(entries)
+        this.#averageBytes = entries.reduce((sum, entry) => sum + entry.body.length, 1) / entries.length
+        await this.#linger(entries, stopping)
+        return entries
+      }
+      if (leftoversDue) return []
     }
     return []
+  }
+
+  /**
+   * Takes over one entry of a consumer that has been silent for a lease. It may be the one that ended that
+   * consumer, so nothing else should be in hand.
+   * @returns nothing where there is none, for the time being
+   * @throws as {@link read}
+   */
+  async takeOver(): Promise<Leftover | undefined> {
+    for (;;) {
+      const tell = this.#tellOf<Leftover | undefined>('takeOver', (found) => found && [found.entry])
+      const leftover = await timed<Leftover | undefined>(() => this.#reaper.next(), tell)
+      if (!leftover) return undefined
+      // Its own lease could not be renewed in time.
+      if (this.#held.has(leftover.entry.partition, leftover.entry.id)) continue
+      this.#held.add([leftover.entry])
+      return leftover
+    }
+  }
+
+  /** Does not count this delivery: the entry has done no harm, whatever becomes of this process now. */
+  async absolve({ entry, deliveries }: Leftover): Promise<void> {
+    const { commands, partitions, group } = this.#options
+    const keys = partitions.find(({ partition }) => partition === entry.partition)
+    if (!keys) throw new Error(`nobody reads partition ${entry.partition}`)
+    const claim = [keys.events, group, this.name, 0, entry.id, 'RETRYCOUNT', deliveries, 'JUSTID'] as const
+    await commands.call('XCLAIM', ...claim)
   }
 
   /** Settles entries whose fate is durable: acknowledged, or with their dead letters in one atomic script. */
@@ -92,32 +148,43 @@ export class Consumer {
     await Promise.all(
       partitions.map(async ({ partition, events, dead }) => {
         const own = outcomes.filter(({ entry }) => entry.partition === partition)
-        const delivered = own.filter(({ letters }) => letters.length === 0).map(({ entry }) => entry.id)
-        if (delivered.length > 0) await commands.call('XACK', [events, group, ...delivered])
+        const delivered = own.filter(({ letters }) => letters.length === 0).map(({ entry }) => entry)
+        if (delivered.length > 0) await this.#acknowledge(events, delivered)
         await Promise.all(
           own
             .filter(({ letters }) => letters.length > 0)
-            .map(({ entry, letters }) =>
-              bury(commands, [dead, events], [group, entry.id, ...letters.flatMap(letterFields)]),
-            ),
+            .map(({ entry, letters }) => {
+              const args = [group, entry.id, ...letters.flatMap(letterFields)]
+              const tell = this.#tellOf('bury', () => [entry], { stream: dead, reason: letters[0]?.reason })
+              return timed(() => bury(commands, [dead, events], args), tell)
+            }),
         )
       }),
     )
     this.#held.remove(outcomes.map(({ entry }) => entry))
   }
 
+  async #acknowledge(stream: string, entries: readonly Entry[]): Promise<void> {
+    const { commands, group } = this.#options
+    const acknowledge = () => commands.call('XACK', [stream, group, ...entries.map(({ id }) => id)])
+    await timed(
+      acknowledge,
+      this.#tellOf('settle', () => entries, { stream }),
+    )
+  }
+
   /** Leaves the group, unless entries are still pending: another member takes those over. */
   async close(): Promise<void> {
     this.#held.close()
     for (const { events } of this.#options.partitions) {
-      await retire(this.#options.commands, [events], [this.#options.group, this.name])
+      await retire(this.#options.commands, [events], [this.#options.group, this.name, 0, ''])
     }
   }
 
   async #linger(entries: Entry[], stopping: AbortSignal): Promise<void> {
-    const end = Date.now() + this.#options.lingerMs
+    const end = performance.now() + this.#options.lingerMs
     while (!stopping.aborted && entries.length < this.#batchSize()) {
-      const restMs = end - Date.now()
+      const restMs = Math.floor(end - performance.now())
       if (restMs < 1) return
       const room = this.#batchSize() - entries.length
       // What has been read must not be forgotten: the next read will meet the error again.
@@ -128,16 +195,31 @@ export class Consumer {
     }
   }
 
-  async #readNew(blockMs: number, count: number): Promise<Entry[]> {
-    const { reader, group, partitions } = this.#options
-    const streams = partitions.map(({ events }) => events)
+  async #next(blockMs: number | undefined): Promise<Entry[]> {
+    if (this.#mayHaveLost) {
+      const { commands, partitions, group } = this.#options
+      // Before it looks: the connection may break again meanwhile.
+      this.#mayHaveLost = false
+      const fetch = () => fetchLost(commands, partitions, group, this.name, this.#held)
+      const lost = await timed(
+        fetch,
+        this.#tellOf('fetchLost', (found) => found?.entries),
+      )
+      this.#mayHaveLost ||= !lost.complete
+      if (lost.entries.length > 0) return [...lost.entries]
+    }
+    return await this.#readNew(blockMs, this.#batchSize())
+  }
+
+  /** @param blockMs how long to wait for entries; `undefined`: not at all */
+  async #readNew(blockMs: number | undefined, count: number): Promise<Entry[]> {
+    const { group } = this.#options
     try {
-      const reply = (await reader.callBuffer(
-        'XREADGROUP',
-        ...['GROUP', group, this.name, 'COUNT', this.#perPartition(count), 'BLOCK', blockMs, 'STREAMS'],
-        ...[...streams, ...streams.map(() => '>')],
-      )) as StreamReply | null
-      return reply ? this.#entriesOf(reply) : []
+      const read = () => this.#reader.read({ group, consumer: this.name, count, blockMs })
+      return await timed(
+        read,
+        this.#tellOf('read', (found) => found),
+      )
     } catch (error) {
       if (!String(error).includes('NOGROUP')) throw error
       await this.createGroups()
@@ -145,29 +227,21 @@ export class Consumer {
     }
   }
 
-  /** The reply is flat: a stream's name, then its entries, in turn. */
-  #entriesOf(reply: StreamReply): Entry[] {
-    const entries: Entry[] = []
-    for (let i = 0; i < reply.length; i += 2) {
-      const name = String(reply[i])
-      const keys = this.#options.partitions.find(({ events }) => events === name)
-      if (!keys) throw new Error(`Redis sent entries of the stream ${name}, which nobody asked for`)
-      for (const raw of reply[i + 1] as readonly RawEntry[]) {
-        const entry = fromReply(keys.partition, raw)
-        if (entry) entries.push(entry)
-      }
+  /** @param entriesOf what it was about, of its result */
+  #tellOf<T>(
+    operation: StreamCall['operation'],
+    entriesOf: (result: T | undefined) => readonly Entry[] | undefined,
+    more: Partial<StreamCall> = {},
+  ): (timing: Timing, result?: T) => void {
+    return (timing, result) => {
+      const entries = entriesOf(result) ?? []
+      if (entries.length === 0) return
+      const stream = nameOfAll(this.#options.partitions, 'events')
+      this.#options.onCall?.({ operation, stream, entries, ...more, ...timing })
     }
-    return entries
   }
 
   #batchSize(): number {
     return Math.max(1, Math.min(this.#options.batch, Math.floor(BATCH_BYTES / this.#averageBytes)))
   }
-
-  /** Redis counts for each stream of a read by itself. */
-  #perPartition(count: number): number {
-    return Math.max(1, Math.floor(count / this.#options.partitions.length))
-  }
 }
-
-type StreamReply = readonly (Buffer | readonly RawEntry[])[]

@@ -52,7 +52,8 @@ export function letterFields(letter: DeadLetter): (string | Buffer)[] {
     String(letter.index ?? ''),
     String(letter.receivedAt),
     letter.delivery,
-    eventIdOf(letter.body),
+    // Nobody opens a body that may be what ends whoever does.
+    letter.reason === 'poison' ? '' : eventIdOf(letter.body),
     letter.trace,
     String(letter.attempts),
     String(letter.firstAt),

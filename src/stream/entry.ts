@@ -52,6 +52,13 @@ export function receivedAt(entryId: string): number {
   return Number(entryId.slice(0, entryId.indexOf('-')))
 }
 
+/** Whether one id of a stream is lower than another; `<milliseconds>` alone is the first of its millisecond. */
+export function isBefore(a: string, b: string): boolean {
+  const [aMs = 0, aSequence = 0] = a.split('-').map(Number)
+  const [bMs = 0, bSequence = 0] = b.split('-').map(Number)
+  return aMs === bMs ? aSequence < bSequence : aMs < bMs
+}
+
 /** Whether an entry is for a sink: all are, but a redriven one is for that alone which could not take it. */
 export function isFor({ origin }: Entry, sink: string): boolean {
   return origin === undefined || origin.sink === EDGE || origin.sink === sink

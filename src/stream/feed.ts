@@ -1,7 +1,7 @@
 import { crc32 } from 'node:zlib'
-import type { Redis } from 'ioredis'
+import { checkRedis } from './client.js'
 import type { PartitionKeys } from './keys.js'
-import { askRedis } from './redis.js'
+import { askRedis, type RedisClient } from './redis.js'
 import { loadScript } from './scripts.js'
 
 const feed = loadScript('feed')
@@ -44,7 +44,11 @@ export interface Feed {
  * @param redis a patient connection: what it sends twice is appended once
  * @param retentionMs how long a record stays in the feed, and its key is remembered, in ms
  */
-export function createFeed(redis: Redis, partitions: readonly PartitionKeys[], retentionMs: number): Feed {
+export function createFeed(
+  redis: RedisClient,
+  partitions: readonly PartitionKeys[],
+  retentionMs: number,
+): Feed {
   return {
     async append(records) {
       const calls: Promise<unknown>[] = []
@@ -58,7 +62,7 @@ export function createFeed(redis: Redis, partitions: readonly PartitionKeys[], r
       await askRedis('append to the clean feed', () => Promise.all(calls))
     },
     async ping() {
-      await askRedis('answer', () => redis.ping())
+      await checkRedis(redis)
     },
   }
 }

@@ -1,6 +1,6 @@
-import type { Redis } from 'ioredis'
 import { receivedAt } from './entry.js'
 import type { PartitionKeys } from './keys.js'
+import type { RedisClient } from './redis.js'
 import { tallyStream } from './tally.js'
 
 /** How far a group is, in all partitions together. */
@@ -29,7 +29,7 @@ const EXACT_PAGES = 10
  * @param leaseMs after this time without a sign of life a member counts as silent, in ms
  */
 export async function groupFigures(
-  redis: Redis,
+  redis: RedisClient,
   partitions: readonly PartitionKeys[],
   group: string,
   leaseMs: number,
@@ -53,7 +53,10 @@ export async function groupFigures(
 }
 
 /** The names of all groups that any of the partitions has, in order. */
-export async function groupNames(redis: Redis, partitions: readonly PartitionKeys[]): Promise<string[]> {
+export async function groupNames(
+  redis: RedisClient,
+  partitions: readonly PartitionKeys[],
+): Promise<string[]> {
   const groups = await Promise.all(partitions.map(({ events }) => readGroups(redis, events)))
   return [...new Set(groups.flatMap((group) => [...group.keys()]))].sort()
 }
@@ -63,7 +66,7 @@ export async function groupNames(redis: Redis, partitions: readonly PartitionKey
  * in calls of 3 ms: 100,000 letters take 0.3 s of its time.
  */
 export async function countDeadLetters(
-  redis: Redis,
+  redis: RedisClient,
   partitions: readonly PartitionKeys[],
 ): Promise<Map<string, number>> {
   const letters = new Map<string, number>()
@@ -92,7 +95,7 @@ interface Member {
   readonly idleMs: number
 }
 
-async function partitionFigures(redis: Redis, stream: string, name: string): Promise<PartitionFigures> {
+async function partitionFigures(redis: RedisClient, stream: string, name: string): Promise<PartitionFigures> {
   const group = (await readGroups(redis, stream)).get(name)
   if (!group) {
     const { first } = await tallyStream(redis, stream, undefined, { pages: 1 })
@@ -112,7 +115,7 @@ async function partitionFigures(redis: Redis, stream: string, name: string): Pro
 }
 
 async function countUndelivered(
-  redis: Redis,
+  redis: RedisClient,
   stream: string,
   group: RawGroup,
 ): Promise<{ count: number; first: string | undefined }> {
@@ -130,7 +133,7 @@ async function countUndelivered(
 type RawGroup = Readonly<Record<string, unknown>>
 
 /** The groups of a stream by their names, as XINFO tells of them; none where there is no stream. */
-export async function readGroups(redis: Redis, stream: string): Promise<Map<string, RawGroup>> {
+export async function readGroups(redis: RedisClient, stream: string): Promise<Map<string, RawGroup>> {
   try {
     const groups = ((await redis.xinfo('GROUPS', stream)) as unknown[][]).map(fieldsOf)
     return new Map(groups.map((group) => [String(group.name), group]))
@@ -141,7 +144,7 @@ export async function readGroups(redis: Redis, stream: string): Promise<Map<stri
 }
 
 /** The clock that made the entries' ids. @returns milliseconds since 1970 */
-async function redisTime(redis: Redis): Promise<number> {
+export async function redisTime(redis: RedisClient): Promise<number> {
   const [seconds, micros] = await redis.time()
   return Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000)
 }

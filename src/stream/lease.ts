@@ -1,15 +1,18 @@
-import type { Redis } from 'ioredis'
 import type { Entry } from './entry.js'
 import type { PartitionKeys } from './keys.js'
+import type { RedisClient } from './redis.js'
 
 /** Whose entries, and for how long. */
 interface LeaseOptions {
-  readonly redis: Redis
+  readonly redis: RedisClient
   readonly partitions: readonly PartitionKeys[]
   readonly group: string
   readonly consumer: string
   readonly leaseMs: number
 }
+
+/** Entries that Redis may count as this consumer's beyond those in hand: the replies that were lost. */
+const LOST = 1_000
 
 /**
  * The entries that a consumer has read and not settled. While there are any their idle time is reset three
@@ -43,14 +46,27 @@ export class HeldEntries {
     clearInterval(this.#timer)
   }
 
-  /** JUSTID leaves the delivery count as it is. A renewal that fails costs nothing but a second delivery. */
+  /** A renewal that fails costs nothing but a second delivery. */
   async #renew(): Promise<void> {
-    const { redis, partitions, group, consumer } = this.#options
+    const { redis, partitions } = this.#options
     if (redis.status !== 'ready') return
-    for (const { partition, events } of partitions) {
-      const ids = [...(this.#ids.get(partition) ?? [])]
-      if (ids.length > 0)
-        await redis.call('XCLAIM', [events, group, consumer, 0, ...ids, 'JUSTID']).catch(() => undefined)
-    }
+    await Promise.all(partitions.map((keys) => this.#renewOne(keys).catch(() => undefined)))
+  }
+
+  /**
+   * Only what is still its own: XCLAIM by itself would take back what another has taken over while this process
+   * was stopped. JUSTID leaves the delivery count as it is.
+   */
+  async #renewOne({ partition, events }: PartitionKeys): Promise<void> {
+    const { redis, group, consumer } = this.#options
+    const held = this.#ids.get(partition)
+    if (!held || held.size === 0) return
+    const most = held.size + LOST
+    const pending = (await redis.xpending(events, group, '-', '+', most, consumer)) as [
+      string,
+      ...unknown[],
+    ][]
+    const own = pending.map(([id]) => id).filter((id) => held.has(id))
+    if (own.length > 0) await redis.call('XCLAIM', [events, group, consumer, 0, ...own, 'JUSTID'])
   }
 }

@@ -1,7 +1,8 @@
-import type { Redis } from 'ioredis'
 import { type DeadLetter, letterFields } from './dead-letter.js'
+import { type Confirmation, createWrite } from './durability.js'
 import { type NewEntry, toFields } from './entry.js'
 import type { PartitionKeys } from './keys.js'
+import type { RedisClient } from './redis.js'
 import { loadScript } from './scripts.js'
 
 const append = loadScript('append')
@@ -11,22 +12,33 @@ const bury = loadScript('bury')
 export interface Producer {
   /**
    * Appends entries to one partition in one round trip; batches take the partitions in turn.
-   * @returns where each entry stands, in order
-   * @throws whatever Redis or the connection answers; then it is not known which entries are in the log
+   * @returns where each entry stands, in order, as soon as all are durable
+   * @throws whatever Redis or the connection answers · TransientError where it is not confirmed that they are
+   * durable; then it is not known which entries are in the log
    */
   append(entries: readonly NewEntry[]): Promise<Appended>
-  /** Adds dead letters that have no entry; durable when it returns. @throws like `append` */
-  bury(letters: readonly DeadLetter[]): Promise<void>
+  /** Adds dead letters that have no entry; durable when it returns. @returns the stream's key @throws like `append` */
+  bury(letters: readonly DeadLetter[]): Promise<string>
 }
 
 /** The places of appended entries. */
 export interface Appended {
   readonly partition: number
+  /** The stream's key. */
+  readonly stream: string
   readonly ids: readonly string[]
 }
 
-/** @param redis a fail-fast connection: see `createRedis` */
-export function createProducer(redis: Redis, partitions: readonly PartitionKeys[]): Producer {
+/**
+ * @param redis a fail-fast connection: see `createRedis`
+ * @param confirmations what makes a write durable beyond Redis' memory: see `openConfirmations`
+ */
+export function createProducer(
+  redis: RedisClient,
+  partitions: readonly PartitionKeys[],
+  confirmations: readonly Confirmation[] = [],
+): Producer {
+  const write = createWrite(redis, confirmations)
   let turn = 0
   const next = () => {
     const keys = partitions[turn++ % partitions.length]
@@ -36,12 +48,13 @@ export function createProducer(redis: Redis, partitions: readonly PartitionKeys[
   return {
     async append(entries) {
       const keys = next()
-      const ids = (await append(redis, [keys.events], entries.flatMap(toFields))) as string[]
-      return { partition: keys.partition, ids }
+      const ids = (await write(append, [keys.events], entries.flatMap(toFields))) as string[]
+      return { partition: keys.partition, stream: keys.events, ids }
     },
     async bury(letters) {
       const keys = next()
-      await bury(redis, [keys.dead, keys.events], ['', '', ...letters.flatMap(letterFields)])
+      await write(bury, [keys.dead, keys.events], ['', '', ...letters.flatMap(letterFields)])
+      return keys.dead
     },
   }
 }

@@ -1,15 +1,32 @@
-import type { Redis } from 'ioredis'
-import { type Entry, fromReply, type RawEntry } from './entry.js'
+import { type Entry, fromReply } from './entry.js'
 import type { PartitionKeys } from './keys.js'
-import type { HeldEntries } from './lease.js'
+import type { RedisClient } from './redis.js'
+import { loadScript } from './scripts.js'
+
+const takeover = loadScript('takeover', 'binary')
+const retire = loadScript('retire')
+
+/** Steps of ten pending entries in one call: 5 ms at most in which Redis does nothing else. */
+const CALL_STEPS = 500
+/** A consumer that holds nothing and has been silent this long is gone, in ms. */
+const GONE_MS = 3_600_000
 
 /** On whose behalf, and after how long. */
-interface ReaperOptions {
-  readonly redis: Redis
+export interface ReaperOptions {
+  readonly redis: RedisClient
   readonly partitions: readonly PartitionKeys[]
   readonly group: string
   readonly consumer: string
   readonly leaseMs: number
+  /** After this time of silence a consumer that holds nothing is removed from the group, in ms; default: an hour. */
+  readonly goneMs?: number
+}
+
+/** An entry that somebody has read before and not settled. */
+export interface Leftover {
+  readonly entry: Entry
+  /** How often it has been delivered before; each time whoever had it ended, or was silent for a lease. */
+  readonly deliveries: number
 }
 
 /**
@@ -20,46 +37,57 @@ export class Reaper {
   readonly #options: ReaperOptions
   /** Where the scan of each stream goes on: from the start each time it would never pass many fresh entries. */
   readonly #cursors = new Map<string, string>()
+  /** Streams that the scan under way has yet to end. */
+  #toScan: PartitionKeys[] = []
   #dueAt = 0
 
   constructor(options: ReaperOptions) {
     this.#options = options
   }
 
-  /**
-   * Where a scan is due, one step of it in every partition; else nothing, at no cost.
-   * @param held entries that are in this consumer's own hands, and stay there
-   * @param count most entries taken from a partition, at least 1
-   */
-  async takeOver(held: HeldEntries, count: number): Promise<Entry[]> {
-    if (Date.now() < this.#dueAt) return []
-    const taken: Entry[] = []
-    let done = true
-    for (const keys of this.#options.partitions) {
-      taken.push(...(await this.#scan(keys, held, count)))
-      if (this.#cursors.get(keys.events) !== '0-0') done = false
-    }
-    if (done) this.#dueAt = Date.now() + (this.#options.leaseMs / 2) * (0.5 + Math.random())
-    return taken
+  /** Whether a scan is due or under way. */
+  get due(): boolean {
+    return this.#toScan.length > 0 || performance.now() >= this.#dueAt
   }
 
-  async #scan({ partition, events }: PartitionKeys, held: HeldEntries, count: number): Promise<Entry[]> {
+  /**
+   * Takes over one entry. Costs a round trip, and one more for each partition that has no more of them.
+   * @returns nothing at the end of a scan; the next is due after half a lease, about
+   */
+  async next(): Promise<Leftover | undefined> {
+    if (this.#toScan.length === 0) this.#toScan = [...this.#options.partitions]
+    for (let keys = this.#toScan[0]; keys; keys = this.#toScan[0]) {
+      const leftover = await this.#scan(keys)
+      if (leftover) return leftover
+      if (this.#cursors.get(keys.events) === '0-0') this.#toScan.shift()
+    }
+    const { leaseMs } = this.#options
+    this.#dueAt = performance.now() + (leaseMs / 2) * (0.5 + Math.random())
+    await this.#removeGone()
+    return undefined
+  }
+
+  async #scan({ partition, events }: PartitionKeys): Promise<Leftover | undefined> {
     const { redis, group, consumer, leaseMs } = this.#options
     const cursor = this.#cursors.get(events) ?? '0-0'
     try {
-      const [next, claimed] = (await redis.callBuffer(
-        ...(['XAUTOCLAIM', events, group, consumer, leaseMs, cursor, 'COUNT', count] as const),
-      )) as [Buffer, (RawEntry | null)[]]
+      const args = [group, consumer, leaseMs, cursor, CALL_STEPS]
+      const [next, id, fields, deliveries] = (await takeover(redis, [events], args)) as TakeoverReply
       this.#cursors.set(events, next.toString('latin1'))
-      return claimed.flatMap((raw) => {
-        const entry = raw ? fromReply(partition, raw) : undefined
-        return entry && !held.has(partition, entry.id) ? [entry] : []
-      })
+      const entry = id && fields && fromReply(partition, [id, fields])
+      return entry ? { entry, deliveries: Number(deliveries) - 1 } : undefined
     } catch (error) {
       // A read meets the same and creates the group.
       if (!String(error).includes('NOGROUP')) throw error
       this.#cursors.set(events, '0-0')
-      return []
+      return undefined
     }
   }
+
+  async #removeGone(): Promise<void> {
+    const { redis, partitions, group, consumer, goneMs = GONE_MS } = this.#options
+    for (const { events } of partitions) await retire(redis, [events], [group, '', goneMs, consumer])
+  }
 }
+
+type TakeoverReply = readonly [next: Buffer, id?: Buffer, fields?: readonly Buffer[], deliveries?: number]

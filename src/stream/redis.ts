@@ -1,12 +1,17 @@
-import { Redis, type RedisOptions } from 'ioredis'
+import { type Cluster, Redis, type RedisOptions } from 'ioredis'
 import { TransientError } from '../errors.js'
+
+/** A connection to one server, or to the nodes of a Redis Cluster. */
+export type RedisClient = Redis | Cluster
 
 /** What every connection has in common. */
 const COMMON = {
   lazyConnect: true,
   enableAutoPipelining: false,
+  // After a failover the same address may lead to another server, but only for a new connection.
+  reconnectOnError: (error: Error) => /\bREADONLY\b/.test(error.message),
   // A connection that stays silent this long on a sent command is dead, not slow: reads block for 1 s at most.
-  socketTimeout: 15_000,
+  socketTimeout: 10_000,
   retryStrategy: (attempt: number) =>
     Math.min(50 * 2 ** Math.min(attempt, 6), 2_000) * (0.5 + Math.random() / 2),
 } satisfies RedisOptions
@@ -24,18 +29,22 @@ const FAIL_FAST = {
 /** For workers: a command waits for Redis to come back; what workers send may be sent twice. */
 const PATIENT = { maxRetriesPerRequest: null } satisfies RedisOptions
 
+/** What becomes of a command while Redis is away: it fails at once, or waits. */
+export type Manner = 'fail-fast' | 'patient'
+
+/** The options of a connection to one server. */
+export function optionsOf(manner: Manner) {
+  return { ...COMMON, ...(manner === 'fail-fast' ? FAIL_FAST : PATIENT) }
+}
+
 /**
- * A connection to Redis; it reconnects by itself.
+ * A connection to one server, not yet made; it reconnects by itself. Where there may be a Cluster: `openClient`.
  * @param url `redis://` or `rediss://`
- * @param manner what becomes of a command while Redis is away: it fails at once, or waits
+ * @param manner what becomes of a command while Redis is away
  * @param onError is told of every connection error
  */
-export function createRedis(
-  url: string,
-  manner: 'fail-fast' | 'patient',
-  onError: (error: Error) => void,
-): Redis {
-  const redis = new Redis(url, { ...COMMON, ...(manner === 'fail-fast' ? FAIL_FAST : PATIENT) })
+export function createRedis(url: string, manner: Manner, onError: (error: Error) => void): Redis {
+  const redis = new Redis(url, optionsOf(manner))
   redis.on('error', onError)
   return redis
 }
@@ -73,7 +82,7 @@ export async function connectRedis(redis: Redis): Promise<void> {
  * Redis 7 the same from within a script stands behind `ERR Error running script (...): -`.
  */
 const PASSING =
-  /^(?:ERR Error running script.* -)?(OOM|LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|MISCONF|NOREPLICAS|UNBLOCKED|NOGROUP)\b/
+  /^(?:ERR Error running script.* -)?(OOM|LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|MOVED|ASK|BUSY|MISCONF|NOREPLICAS|UNBLOCKED|NOGROUP)\b/
 
 /**
  * @returns a TransientError for what passes by itself: no connection, or a reply of {@link PASSING}; every other

@@ -1,4 +1,4 @@
-import type { Redis } from 'ioredis'
+import type { RedisClient } from './redis.js'
 import { loadScript } from './scripts.js'
 
 const tally = loadScript('tally')
@@ -10,6 +10,8 @@ const TALLY_PAGE = 1_000
 export interface Tally {
   /** The id of its first entry; `undefined` where it has none. */
   readonly first: string | undefined
+  /** The id of the last one that was counted. */
+  readonly last: string | undefined
   /** Entries by the value of the field that was asked for; all under '' where none was. */
   readonly counts: ReadonlyMap<string, number>
   /** Whether the end of the stream was reached. */
@@ -23,13 +25,13 @@ export interface Tally {
  * @param pages most calls; the count may stay incomplete then
  */
 export async function tallyStream(
-  redis: Redis,
+  redis: RedisClient,
   stream: string,
   after: string | undefined,
   { field = '', pages = Number.POSITIVE_INFINITY }: { readonly field?: string; readonly pages?: number } = {},
 ): Promise<Tally> {
   const counts = new Map<string, number>()
-  let first: string | undefined
+  let [first, last]: (string | undefined)[] = []
   let from = after === undefined ? '-' : `(${after}`
   for (let page = 0; page < pages; page++) {
     const reply = (await tally(redis, [stream], [from, TALLY_PAGE, field])) as [string, string, ...unknown[]]
@@ -41,8 +43,9 @@ export async function tallyStream(
       size += count
     }
     first ??= firstId || undefined
-    if (size < TALLY_PAGE) return { first, counts, complete: true }
+    last = lastId || last
+    if (size < TALLY_PAGE) return { first, last, counts, complete: true }
     from = `(${lastId}`
   }
-  return { first, counts, complete: false }
+  return { first, last, counts, complete: false }
 }

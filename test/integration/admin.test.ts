@@ -9,7 +9,7 @@ afterEach(async () => {
 
 async function start(...probes: Partial<Probe>[]) {
   const stop = new AbortController()
-  const admin = await startAdmin('127.0.0.1', 0, stop.signal)
+  const admin = await startAdmin('127.0.0.1', 0, stop.signal, ['postgres'])
   open.push(admin)
   for (const probe of probes) {
     admin.add({ name: 'postgres', ready: async () => undefined, stats: () => ({}), ...probe })
@@ -22,9 +22,43 @@ async function start(...probes: Partial<Probe>[]) {
 }
 
 describe('the admin port', () => {
+  it('is not ready before every role has started', async () => {
+    const { admin, get } = await start()
+    const { status, body } = await get('/readyz')
+    expect(status).toBe(503)
+    expect(body.problems).toEqual({ postgres: 'it has not started yet; the log says what it waits for' })
+    admin.add({ name: 'postgres', ready: async () => undefined, stats: () => ({}) })
+    expect((await get('/readyz')).status).toBe(200)
+  })
+
   it('says that the process lives', async () => {
     const { get } = await start()
     expect(await get('/healthz')).toEqual({ status: 200, body: { status: 'alive' } })
+  })
+
+  it('says what hangs', async () => {
+    const { get } = await start({ stuck: () => undefined }, { name: 'mongo', stuck: () => 'its step hangs' })
+    const body = { status: 'stuck', problems: { mongo: 'its step hangs' } }
+    expect(await get('/healthz')).toEqual({ status: 503, body })
+  })
+
+  it('lives while it is not ready', async () => {
+    const { get } = await start({ ready: () => Promise.reject(new Error('Postgres is away')) })
+    expect([(await get('/readyz')).status, (await get('/healthz')).status]).toEqual([503, 200])
+  })
+
+  it('answers with what is read for each request, or says why not', async () => {
+    const { admin } = await start()
+    let reads = 0
+    admin.answer('/count', () => String(++reads), 'text/plain')
+    admin.answer('/away', () => Promise.reject(new Error('Redis is away')))
+    const get = (path: string) => fetch(`http://127.0.0.1:${admin.port}${path}`)
+    expect(await (await get('/count')).text()).toBe('1')
+    const second = await get('/count')
+    expect([await second.text(), second.headers.get('content-type')]).toEqual(['2', 'text/plain'])
+    const away = await get('/away')
+    expect(away.status).toBe(503)
+    expect(await away.json()).toEqual({ error: 'unavailable', message: 'Redis is away' })
   })
 
   it('is ready when every role is', async () => {

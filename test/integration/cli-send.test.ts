@@ -1,10 +1,12 @@
 import { afterAll, afterEach, beforeAll, describe, expect, inject, test, vi } from 'vitest'
 import { CONTRACTS } from '../../schemas/index.js'
 import { secretsVariable } from '../../src/config.js'
+import { Admission } from '../../src/edge/admission.js'
 import { type Edge, startEdge } from '../../src/edge/server.js'
 import { partitionKeys } from '../../src/stream/keys.js'
 import { createProducer } from '../../src/stream/producer.js'
 import { connectRedis, createRedis } from '../../src/stream/redis.js'
+import { NO_TRACING } from '../../src/telemetry/tracing.js'
 import { runCommandLine } from '../support/command-line.js'
 import { guarded } from '../support/edge.js'
 import { freshName } from '../support/fresh.js'
@@ -25,11 +27,15 @@ describe('`tributary send` and `tributary status`, with a real edge', () => {
         maxBodyBytes: 1_048_576,
         bodyTimeoutMs: 5_000,
         bufferBytes: 67_108_864,
+        maxConnections: 100,
       },
       contracts: CONTRACTS.map((contract) => guarded(contract, ['the right one'])),
       producer: createProducer(redis, partitionKeys(PREFIX, 2)),
+      admission: new Admission(),
+      tracing: NO_TRACING,
       appendTimeoutMs: 5_000,
       onError: () => undefined,
+      onTurnedAway: () => undefined,
     })
     url = `http://127.0.0.1:${edge.port}`
   })

@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Redis } from 'ioredis'
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest'
-import { readStatus } from '../../src/cli/status.js'
+import { ROLES } from '../../src/cli/start.js'
 import { type Config, readConfig } from '../../src/config.js'
+import { readStatus } from '../../src/ops/status.js'
 import { Consumer } from '../../src/stream/consumer.js'
 import type { DeadLetter } from '../../src/stream/dead-letter.js'
 import { type PartitionKeys, partitionKeys } from '../../src/stream/keys.js'
@@ -171,7 +172,7 @@ describe('the figures of a group', () => {
       { ...letter, message: 'sink', source: 'mongo' },
     ])
     await redis.xgroup('CREATE', stream(0), 'feed', '0', 'MKSTREAM')
-    const status = await readStatus(redis, config)
+    const status = await readStatus(redis, config, ROLES)
     expect(status.edge).toEqual({ deadLetters: 3 })
     const letters = status.groups.map(({ group, missingPartitions, deadLetters }) => [
       ...[group, missingPartitions, deadLetters],
@@ -187,10 +188,12 @@ describe('the figures of a group', () => {
     await append(0, 2_500)
     expect(await tallyStream(redis, stream(0), undefined, { field: 'source' })).toEqual({
       first: '1000-1',
+      last: '1000-2500',
       counts: new Map([['cdc', 2_500]]),
       complete: true,
     })
     const partly = await tallyStream(redis, stream(0), '1000-100', { pages: 2 })
-    expect(partly).toEqual({ first: '1000-101', counts: new Map([['', 2_000]]), complete: false })
+    const counts = new Map([['', 2_000]])
+    expect(partly).toEqual({ first: '1000-101', last: '1000-2100', counts, complete: false })
   })
 })

@@ -1,6 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import fc from 'fast-check'
-import type { Redis } from 'ioredis'
 import { afterAll, describe, expect, it, onTestFinished } from 'vitest'
 import { CONTRACTS } from '../../schemas/index.js'
 import { TransientError } from '../../src/errors.js'
@@ -10,6 +9,7 @@ import { runWorker } from '../../src/pipeline/worker.js'
 import type { FeedRecord, Sink } from '../../src/sinks/sink.js'
 import { createFeed } from '../../src/stream/feed.js'
 import type { PartitionKeys } from '../../src/stream/keys.js'
+import type { RedisClient } from '../../src/stream/redis.js'
 import { newWorkerStats } from '../../src/telemetry/stats.js'
 import { newEntry } from '../support/entries.js'
 import { recordedLog } from '../support/log.js'
@@ -32,7 +32,10 @@ async function streams(options?: Parameters<typeof openStream>[0]): Promise<Test
 }
 
 /** Every record of the feed, partition by partition, as names and values. */
-async function records(redis: Redis, keys: readonly PartitionKeys[]): Promise<Record<string, string>[]> {
+async function records(
+  redis: RedisClient,
+  keys: readonly PartitionKeys[],
+): Promise<Record<string, string>[]> {
   const parts = await Promise.all(keys.map(({ feed }) => redis.xrange(feed, '-', '+')))
   return parts.flat().map(([, fields]) => {
     const pairs = fields.flatMap((name, i) => (i % 2 === 0 ? [[name, fields[i + 1] ?? '']] : []))
@@ -54,7 +57,16 @@ async function work(stream: TestStream, after: (member: TestConsumer) => void = 
   onTestFinished(() => giveUp.abort())
   const stats = newWorkerStats()
   const { log } = recordedLog()
-  const options = { consumer, decode: createCleaner(CONTRACTS), fold: unfolded, sink, batch: 20, stats, log }
+  const options = {
+    consumer,
+    decode: createCleaner(CONTRACTS),
+    fold: unfolded,
+    sink,
+    batch: 20,
+    maxDeliveries: 5,
+    stats,
+    log,
+  }
   const ended = runWorker(options, stop.signal, giveUp.signal)
   ended.catch(() => undefined)
   return { ...member, stop, giveUp, stats, ended }

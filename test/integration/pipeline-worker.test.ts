@@ -2,37 +2,16 @@ import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { CONTRACTS } from '../../schemas/index.js'
 import { TransientError } from '../../src/errors.js'
-import { createDecoder } from '../../src/pipeline/decode.js'
-import { runWorker } from '../../src/pipeline/worker.js'
-import type { Sink } from '../../src/sinks/sink.js'
-import { fold } from '../../src/state/fold.js'
-import type { ConsumerOptions } from '../../src/stream/consumer.js'
-import { newWorkerStats } from '../../src/telemetry/stats.js'
 import { newEntry } from '../support/entries.js'
-import { recordedLog } from '../support/log.js'
 import { type MemorySink, memorySink } from '../support/memory-sink.js'
 import { plain, replay, type Told } from '../support/model.js'
 import { streamsOfThisFile, type TestStream, until } from '../support/stream.js'
+import { work } from '../support/worker.js'
 
-const LEASE_MS = 800
 const VERBS = { snapshot: 'created', patch: 'updated', delete: 'deleted' }
 
 const streams = streamsOfThisFile()
-
-/** A worker that runs until its `stop` or `giveUp` is aborted. */
-async function work(stream: TestStream, sink: Sink, options: Partial<ConsumerOptions> = {}) {
-  const member = await stream.join({ leaseMs: LEASE_MS, batch: 20, ...options })
-  const [stop, giveUp] = [new AbortController(), new AbortController()]
-  const stats = newWorkerStats()
-  const { log, lines } = recordedLog()
-  const decode = createDecoder({ contracts: CONTRACTS, sink: 'mongo', maxClockSkewMs: 600_000 })
-  const { consumer } = member
-  const ended = runWorker({ consumer, decode, fold, sink, batch: 7, stats, log }, stop.signal, giveUp.signal)
-  ended.catch(() => undefined)
-  return { ...member, stop, giveUp, stats, lines, ended }
-}
 
 /** Events of C1 on few keys: late, at the same time, said twice; and what is no event at all. */
 const event = fc.record({

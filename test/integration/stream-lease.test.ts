@@ -1,8 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, inject, it } from 'vitest'
 import type { Entry } from '../../src/stream/entry.js'
 import { HeldEntries } from '../../src/stream/lease.js'
+import { connectRedis, createRedis } from '../../src/stream/redis.js'
 import { newEntry } from '../support/entries.js'
+import { startProxy } from '../support/proxy.js'
 import { readBatches, streamsOfThisFile, type TestStream, until } from '../support/stream.js'
 
 const LEASE_MS = 800
@@ -56,15 +58,6 @@ describe.concurrent('what a consumer has read', () => {
     expect(await pending()).toBe(0)
   })
 
-  it('comes back to it where the reply of the read was lost', async () => {
-    const { producer, join, redis, first, group } = await streams()
-    const { consumer } = await join({ leaseMs: LEASE_MS })
-    const { ids: places } = await producer.append(some(3))
-    // What ioredis does when a connection breaks at the wrong moment: the entries are delivered to nobody.
-    await redis.call('XREADGROUP', 'GROUP', group, consumer.name, 'COUNT', '10', 'STREAMS', first.events, '>')
-    expect(ids((await readBatches(consumer, 3, 8_000)).flat())).toEqual(places)
-  })
-
   it('is found behind any number of entries that others work on', async () => {
     const { producer, join } = await streams()
     const busy = await join({ leaseMs: LEASE_MS })
@@ -81,7 +74,7 @@ describe.concurrent('what a consumer has read', () => {
     expect(performance.now() - began).toBeGreaterThan(LEASE_MS / 2)
   })
 
-  it('is taken over from all partitions, in batches of the usual size', async () => {
+  it('is taken over from all partitions, one by one', async () => {
     const { producer, join } = await streams({ partitions: 4 })
     const dead = await join({ leaseMs: LEASE_MS })
     for (let call = 0; call < 4; call++) await producer.append(some(10))
@@ -90,8 +83,128 @@ describe.concurrent('what a consumer has read', () => {
     await sleep(LEASE_MS)
     const heir = await join({ leaseMs: LEASE_MS, batch: 8 })
     const batches = await readBatches(heir.consumer, 40, 8_000)
-    expect(batches.flat()).toHaveLength(40)
-    expect(Math.max(...batches.map((batch) => batch.length))).toBeLessThanOrEqual(8)
+    expect(batches.map((batch) => batch.length)).toEqual(Array(40).fill(1))
+    expect(new Set(batches.flat().map(({ partition, id }) => `${partition}/${id}`)).size).toBe(40)
+  })
+
+  it('is taken over alone: its neighbours keep their idle time, and their number of deliveries', async () => {
+    const stream = await streams()
+    const { producer, join } = stream
+    const dead = await join({ leaseMs: LEASE_MS })
+    await producer.append(some(5))
+    await readBatches(dead.consumer, 5)
+    dead.crash()
+    await sleep(LEASE_MS)
+    for (let heirs = 1; heirs <= 3; heirs++) {
+      const heir = await join({ leaseMs: LEASE_MS })
+      // Each dies of the first that it gets; the next need not wait for the others.
+      expect(await heir.consumer.takeOver()).toMatchObject({ deliveries: 1 })
+      heir.crash()
+    }
+    expect(await deliveries(stream)).toEqual([2, 2, 2, 1, 1])
+  })
+
+  it('is not counted as delivered once it is absolved', async () => {
+    const stream = await streams()
+    const { producer, join } = stream
+    const dead = await join({ leaseMs: LEASE_MS })
+    await producer.append(some(1))
+    await readBatches(dead.consumer, 1)
+    dead.crash()
+    await sleep(LEASE_MS)
+    const heir = await join({ leaseMs: LEASE_MS })
+    const leftover = await heir.consumer.takeOver()
+    if (!leftover) throw new Error('nothing was taken over')
+    expect(await deliveries(stream)).toEqual([2])
+    await heir.consumer.absolve(leftover)
+    expect(await deliveries(stream)).toEqual([1])
+    await heir.consumer.settle(settled([leftover.entry]))
+    expect(await stream.pending()).toBe(0)
+  })
+
+  it('stays with who has taken it over, though the one that slept wakes up', async () => {
+    const stream = await streams()
+    const { producer, join, redis, first, group } = stream
+    const sleeper = await join({ leaseMs: LEASE_MS })
+    await producer.append(some(1))
+    const [read] = (await readBatches(sleeper.consumer, 1)).flat()
+    // As if it had been stopped for a lease: another is given what it holds, and it goes on to renew.
+    await redis.call('XCLAIM', first.events, group, 'another', '0', read?.id ?? '')
+    await sleep(LEASE_MS)
+    const [row] = (await redis.xpending(first.events, group, '-', '+', 1)) as [string, string][]
+    expect(row?.[1]).toBe('another')
+  })
+})
+
+describe.concurrent('a reply that was lost', () => {
+  it('is fetched after a reconnect, long before the lease is over, and counts as the first delivery', async () => {
+    const stream = await streams()
+    const { producer, join, redis, first, group } = stream
+    const { consumer, reader } = await join({ leaseMs: 600_000 })
+    const { ids: held } = await producer.append(some(2))
+    expect(ids((await readBatches(consumer, 2)).flat())).toEqual(held)
+    const { ids: places } = await producer.append(some(2_500))
+    // What ioredis does when a connection breaks at the wrong moment: the entries are delivered to nobody.
+    await redis.call(
+      'XREADGROUP',
+      'GROUP',
+      group,
+      consumer.name,
+      'COUNT',
+      3_000,
+      'STREAMS',
+      first.events,
+      '>',
+    )
+    reader.disconnect(true)
+    expect(ids((await readBatches(consumer, 2_500, 8_000)).flat())).toEqual(places)
+    expect(new Set(await deliveries(stream))).toEqual(new Set([1]))
+  })
+
+  it('is fetched where the connection falls silent, too: nobody tells that, but the silence itself', async () => {
+    const { producer, join } = await streams()
+    const { hostname, port } = new URL(inject('services').redisUrl)
+    const proxy = await startProxy({ host: hostname, port: Number(port) })
+    const reader = createRedis(`redis://127.0.0.1:${proxy.port}`, 'patient', () => undefined)
+    await connectRedis(reader)
+    const { consumer } = await join({ reader, leaseMs: 600_000 })
+    const reading = readBatches(consumer, 3, 30_000)
+    await sleep(100)
+    proxy.dropReplies()
+    const { ids: places } = await producer.append(some(3))
+    await until(() => reader.status !== 'ready', 15_000)
+    proxy.restore()
+    expect(ids((await reading).flat())).toEqual(places)
+    reader.disconnect()
+    await proxy.close()
+  })
+
+  it('is fetched though the group has to be made anew in between', async () => {
+    const { producer, join, redis, first } = await streams()
+    const { consumer, reader } = await join()
+    reader.disconnect(true)
+    await redis.del(first.events)
+    const { ids: places } = await producer.append(some(3))
+    expect(ids((await readBatches(consumer, 3, 8_000)).flat())).toEqual(places)
+  })
+})
+
+describe.concurrent('a consumer that is gone', () => {
+  it('is removed from the group once it holds nothing', async () => {
+    const { producer, join, redis, first, group, pending } = await streams()
+    const names = async () =>
+      ((await redis.xinfo('CONSUMERS', first.events, group)) as string[][]).map((member) => member[1])
+    const [empty, holding] = [await join(), await join()]
+    await producer.append(some(1))
+    await empty.consumer.settle(settled((await readBatches(empty.consumer, 1)).flat()))
+    await producer.append(some(1))
+    await readBatches(holding.consumer, 1)
+    for (const member of [empty, holding]) member.crash()
+    await sleep(100)
+    const reaper = await join({ goneMs: 100 })
+    await readBatches(reaper.consumer, 1, 500)
+    expect(await names()).toEqual([holding.consumer.name])
+    expect(await pending()).toBe(1)
   })
 })
 

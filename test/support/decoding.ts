@@ -1,23 +1,13 @@
-import { afterEach, beforeEach, expect, vi } from 'vitest'
+import { expect } from 'vitest'
 import { CONTRACTS } from '../../schemas/index.js'
 import { createDecoder } from '../../src/pipeline/decode.js'
 import { entryOf } from './entries.js'
 
 /** How far in the future an event may lie in these tests, in ms. */
 export const SKEW_MS = 600_000
-/** An hour before the time of {@link atFour}. */
+/** A little before the receipt of {@link entryOf}. */
 export const TIMESTAMP = '2025-11-22T03:00:00.123456Z'
 export const decode = createDecoder({ contracts: CONTRACTS, sink: 'mongo', maxClockSkewMs: SKEW_MS })
-
-/** It is four o'clock in every test of the file. */
-export function atFour(): void {
-  beforeEach(() => {
-    vi.useFakeTimers({ now: Date.parse('2025-11-22T04:00:00Z'), toFake: ['Date'] })
-  })
-  afterEach(() => {
-    vi.useRealTimers()
-  })
-}
 
 /** A body of the contract `cdc`. */
 export const cdc = (eventType: string, eventData: unknown = { id: 'c1' }, timestamp = TIMESTAMP) => ({

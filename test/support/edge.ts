@@ -4,12 +4,15 @@ import { connect, type Socket } from 'node:net'
 import type { Redis } from 'ioredis'
 import type { Contract } from '../../schemas/contract.js'
 import { CONTRACTS } from '../../schemas/index.js'
+import { Admission } from '../../src/edge/admission.js'
 import type { GuardedContract } from '../../src/edge/receive.js'
 import { type Edge, type EdgeOptions, startEdge } from '../../src/edge/server.js'
+import { type Durability, openConfirmations } from '../../src/stream/durability.js'
 import { type Entry, fromReply } from '../../src/stream/entry.js'
 import { type PartitionKeys, partitionKeys } from '../../src/stream/keys.js'
 import { createProducer } from '../../src/stream/producer.js'
 import { connectRedis, createRedis } from '../../src/stream/redis.js'
+import { NO_TRACING } from '../../src/telemetry/tracing.js'
 import { freshName } from './fresh.js'
 
 /** The secret of every contract of a {@link TestEdge}. */
@@ -33,11 +36,12 @@ export interface TestEdge {
 /** Starts an edge that speaks all contracts, signed with {@link SECRET}, on a free port of 127.0.0.1. */
 export async function openEdge(
   redisUrl: string,
-  options: Partial<EdgeOptions> & { readonly partitions?: number } = {},
+  options: Partial<EdgeOptions> & { readonly partitions?: number; readonly durability?: Durability } = {},
 ): Promise<TestEdge> {
   const keys = partitionKeys(freshName('edge'), options.partitions ?? 1)
   const own = createRedis(redisUrl, 'fail-fast', () => {})
   await connectRedis(own)
+  const confirmations = options.durability ? await openConfirmations(own, options.durability) : []
   const redis = createRedis(redisUrl, 'patient', () => {})
   await connectRedis(redis)
   const errors: unknown[] = []
@@ -45,12 +49,16 @@ export async function openEdge(
     host: '127.0.0.1',
     port: 0,
     contracts: CONTRACTS.map((contract) => guarded(contract)),
-    producer: createProducer(own, keys),
+    producer: createProducer(own, keys, confirmations),
+    admission: new Admission(),
+    tracing: NO_TRACING,
+    maxConnections: 10_000,
     maxBodyBytes: 1_048_576,
     bufferBytes: 67_108_864,
     appendTimeoutMs: 1_000,
     bodyTimeoutMs: 30_000,
     onError: (error) => errors.push(error),
+    onTurnedAway: () => {},
     ...options,
   })
   return {

@@ -6,19 +6,20 @@ import { openStores } from '../../src/cli/stores.js'
 import { createCleaner } from '../../src/pipeline/clean.js'
 import { createDecoder } from '../../src/pipeline/decode.js'
 import { unfolded } from '../../src/pipeline/deliver.js'
+import { createFeedSink } from '../../src/pipeline/feed-sink.js'
+import { createTraces } from '../../src/pipeline/traces.js'
 import { runWorker, type WorkerOptions } from '../../src/pipeline/worker.js'
 import { migrateMongo } from '../../src/sinks/mongo/migrate.js'
 import { createMongoSink } from '../../src/sinks/mongo/sink.js'
 import { migratePostgres } from '../../src/sinks/postgres/migrate.js'
 import { createPostgresSink } from '../../src/sinks/postgres/sink.js'
-import type { FeedRecord, Sink } from '../../src/sinks/sink.js'
 import { fold } from '../../src/state/fold.js'
 import type { Position } from '../../src/state/version.js'
 import { Consumer } from '../../src/stream/consumer.js'
-import { createFeed } from '../../src/stream/feed.js'
 import { groupFigures } from '../../src/stream/lag.js'
 import { connectRedis, createRedis } from '../../src/stream/redis.js'
 import { newWorkerStats } from '../../src/telemetry/stats.js'
+import { NO_TRACING, type Tracing } from '../../src/telemetry/tracing.js'
 import { guarded, openEdge, type TestEdge } from './edge.js'
 import { type FreshDatabase, freshDatabase } from './fresh.js'
 import { emptyMongo, type FreshMongo } from './fresh-mongo.js'
@@ -50,17 +51,19 @@ export interface InProcessOptions {
   /** Folder of all migrations of Postgres. */
   readonly postgresMigrations?: string
   readonly mongoMigrations?: readonly MongoMigration[]
+  /** Default: none. */
+  readonly tracing?: Tracing
 }
 
 /** Starts the edge and a worker for each sink. */
 export async function openInProcess(options: InProcessOptions): Promise<InProcess> {
-  const { contracts, postgresMigrations, mongoMigrations = [] } = options
+  const { contracts, postgresMigrations, mongoMigrations = [], tracing = NO_TRACING } = options
   const { redisUrl, mongoUrl } = inject('services')
   const entities = contracts.flatMap((contract) => contract.entities)
   const mongo = emptyMongo()
   const [database, edge] = await Promise.all([
     freshDatabase(),
-    openEdge(redisUrl, { contracts: contracts.map((contract) => guarded(contract)) }),
+    openEdge(redisUrl, { contracts: contracts.map((contract) => guarded(contract)), tracing }),
   ])
   const { postgresUrl } = database
   const common = { entities, report, signal: NEVER }
@@ -86,9 +89,18 @@ export async function openInProcess(options: InProcessOptions): Promise<InProces
   ) => {
     const clients = { reader: await connect(), commands: await connect() }
     const limits = { partitions: edge.keys, batch: 200, lingerMs: 0, leaseMs: 30_000 }
-    const consumer = new Consumer({ ...clients, ...limits, group: work.sink.name })
+    const group = work.sink.name
+    const traces = createTraces(tracing, group, edge.keys)
+    const consumer = new Consumer({ ...clients, ...limits, group, onCall: traces.onCall })
     await consumer.createGroups()
-    const rest = { consumer, batch: 200, stats: newWorkerStats(), log: recordedLog().log }
+    const rest = {
+      consumer,
+      traces,
+      batch: 200,
+      maxDeliveries: 5,
+      stats: newWorkerStats(),
+      log: recordedLog().log,
+    }
     const ended = runWorker({ ...work, ...rest }, stop.signal, stop.signal).catch((error) => {
       crash ??= error
     })
@@ -98,8 +110,7 @@ export async function openInProcess(options: InProcessOptions): Promise<InProces
     }
   }
   const decode = (sink: SinkName) => createDecoder({ contracts, sink, maxClockSkewMs: MAX_CLOCK_SKEW_MS })
-  const { append: write, ping } = createFeed(await connect(), edge.keys, 3_600_000)
-  const feed: Sink<FeedRecord> = { name: 'feed', write, ping, close: async () => undefined }
+  const feed = createFeedSink(await connect(), edge.keys, 3_600_000)
   const rows = await createPostgresSink({ url: postgresUrl, ...common })
   const documents = await createMongoSink({ url: mongoUrl, databases: mongo.databases, entities, report })
   const workers = await Promise.all([
@@ -125,7 +136,7 @@ export async function openInProcess(options: InProcessOptions): Promise<InProces
       }, 50_000),
     ledger: (acknowledged) => {
       const sources = { redis: edge.redis, partitions: edge.keys, maxClockSkewMs: MAX_CLOCK_SKEW_MS }
-      return takeLedger(acknowledged, { ...sources, stores: stores.all, feed: false })
+      return takeLedger(acknowledged, { ...sources, stores: stores.all, feed: [] })
     },
     end: async () => {
       stop.abort()

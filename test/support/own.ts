@@ -18,7 +18,7 @@ const PREFIX = 'tributary-test-'
 export interface OwnServers {
   readonly options: EmbeddedOptions
   /** Each of them with what differs from `options`: a `choice`, a `url`. */
-  redis(more?: Partial<EmbeddedOptions>): Promise<Service>
+  redis(more?: Partial<EmbeddedOptions>, settings?: Readonly<Record<string, string>>): Promise<Service>
   postgres(more?: Partial<EmbeddedOptions>): Promise<Service>
   /** A `mongod` that is there, or else SecantusDB: no mongod is downloaded for a test. */
   mongo(more?: Partial<MongoOptions>): Promise<Service>
@@ -37,7 +37,7 @@ export function ownServers(report: (line: string) => void = say): OwnServers {
   }
   return {
     options,
-    redis: (more) => keep(startRedis({ ...options, ...more })),
+    redis: (more, settings) => keep(startRedis({ ...options, ...more }, settings)),
     postgres: (more) => keep(startPostgres({ ...options, ...more })),
     mongo: (more) => keep(mongo({ ...options, ...more })),
     end: async () => {

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -15,9 +15,9 @@ import { freePort } from '../../src/embedded/port.js'
 import type { Service } from '../../src/embedded/service.js'
 import { migrateMongo } from '../../src/sinks/mongo/migrate.js'
 import { migratePostgres } from '../../src/sinks/postgres/migrate.js'
+import { openClient } from '../../src/stream/client.js'
 import { partitionKeys } from '../../src/stream/keys.js'
 import { groupFigures } from '../../src/stream/lag.js'
-import { createRedis } from '../../src/stream/redis.js'
 import { ownServers } from './own.js'
 
 const SECRET = 'test-secret'
@@ -43,25 +43,37 @@ export interface Rig {
   /** Of the edge, without a path. */
   readonly url: string
   /** Starts a role as a container would. */
-  start(role: 'edge' | 'postgres' | 'mongo' | 'feed', env?: Record<string, string>): Promise<RoleProcess>
+  start(
+    role: 'edge' | 'postgres' | 'mongo' | 'feed' | 'maintenance',
+    env?: Record<string, string>,
+  ): Promise<RoleProcess>
   /** Sends sample traffic as CXone would, again where it gets no 2xx, and waits for the last answer. */
   send(options: TrafficOptions): Promise<SendReport>
   /** Posts one body, signed. @returns the status of the answer */
   post(contract: string, body: unknown): Promise<number>
   /** Waits until both groups have settled everything. @throws Error after `timeoutMs` */
   drain(timeoutMs?: number): Promise<void>
+  /** All that the processes of a role have logged so far. */
+  log(role: string): string
   /** Looks up where every acknowledged event is. */
   ledger(acknowledged: readonly string[], feed?: boolean): Promise<SinkLedger[]>
 }
 
+/** What differs from a Redis of its own with one partition. */
+export interface RigOptions {
+  readonly redisUrl?: string
+  readonly partitions?: number
+}
+
 /** Starts the servers and migrates; no role runs yet. All of it ends with the test. */
-export async function createRig(): Promise<Rig> {
+export async function createRig({ redisUrl, partitions: count = 1 }: RigOptions = {}): Promise<Rig> {
   const servers = ownServers(() => undefined)
   onTestFinished(() => servers.end())
   const [redis, postgres, mongo, port] = await Promise.all([
-    servers.redis(),
+    // With everysec a SIGKILL may cost what was acknowledged while a background fsync ran: docs/durability.md.
+    servers.redis({ url: redisUrl }, { appendfsync: 'always' }),
     servers.postgres(),
-    servers.mongo(),
+    servers.mongo({ failPoints: true }),
     freePort(),
   ])
   const to = { entities: ENTITIES, report: () => undefined, signal: NEVER }
@@ -69,8 +81,8 @@ export async function createRig(): Promise<Rig> {
   await migrateMongo({ url: mongo.url, databases: { state: 'cxone', events: 'cxone_events' }, ...to })
   const logs = mkdtempSync(join(tmpdir(), 'tributary-rig-'))
   onTestFinished(() => rmSync(logs, { recursive: true, force: true }))
-  const partitions = partitionKeys('cxone', 1)
-  const client = createRedis(redis.url, 'patient', () => undefined)
+  const partitions = partitionKeys('cxone', count)
+  const client = await openClient(redis.url, 'patient', () => undefined)
   onTestFinished(() => client.disconnect())
   const url = `http://127.0.0.1:${port}`
   const env = {
@@ -80,6 +92,7 @@ export async function createRig(): Promise<Rig> {
     HOST: '127.0.0.1',
     PORT: String(port),
     REDIS_URL: redis.url,
+    PARTITIONS: String(count),
     POSTGRES_URL: postgres.url,
     MONGODB_URL: mongo.url,
     LEASE_MS: '2000',
@@ -131,8 +144,10 @@ export async function createRig(): Promise<Rig> {
         await sleep(100)
       }
     },
-    ledger: async (acknowledged, feed = false) => {
+    log: (role) => readFileSync(join(logs, `${role}.log`), 'utf8'),
+    ledger: async (acknowledged, withFeed = false) => {
       const stores = openStores(DATABASES, { postgres: postgres.url, mongo: mongo.url })
+      const feed = withFeed ? partitionKeys('cxone', 1) : []
       const sources = { redis: client, partitions, stores: stores.all, feed, maxClockSkewMs: 600_000 }
       return await takeLedger(acknowledged, sources).finally(() => stores.close())
     },

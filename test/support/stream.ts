@@ -1,12 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Redis } from 'ioredis'
+import { Cluster } from 'ioredis'
 import { afterAll, inject } from 'vitest'
 import { type Backoff, retryTransient } from '../../src/retry.js'
+import { openClient } from '../../src/stream/client.js'
 import { Consumer, type ConsumerOptions } from '../../src/stream/consumer.js'
 import type { Entry } from '../../src/stream/entry.js'
 import { type PartitionKeys, partitionKeys } from '../../src/stream/keys.js'
 import { createProducer, type Producer } from '../../src/stream/producer.js'
-import { connectRedis, createRedis, redisError } from '../../src/stream/redis.js'
+import { askRedis, type RedisClient } from '../../src/stream/redis.js'
 import { freshName } from './fresh.js'
 
 const GROUP = 'memory'
@@ -15,8 +16,8 @@ const BACKOFF: Backoff = { initialMs: 20, maxMs: 100 }
 /** A consumer, and the connections that it works with. */
 export interface TestConsumer {
   readonly consumer: Consumer
-  readonly reader: Redis
-  readonly commands: Redis
+  readonly reader: RedisClient
+  readonly commands: RedisClient
   /** Ends it as a crash does: nothing is settled, renewed or retired any more. */
   crash(): void
 }
@@ -28,7 +29,7 @@ export interface TestStream {
   readonly first: PartitionKeys
   readonly group: string
   /** For the test's own questions. */
-  readonly redis: Redis
+  readonly redis: RedisClient
   readonly producer: Producer
   /** Opens a member of the group, which exists then. */
   join(options?: Partial<ConsumerOptions>): Promise<TestConsumer>
@@ -48,11 +49,10 @@ export async function openStream({
   const keys = partitionKeys(freshName('stream'), partitions)
   const [first] = keys
   if (!first) throw new Error('no partition')
-  const connections: Redis[] = []
+  const connections: RedisClient[] = []
   const connect = async (manner: 'fail-fast' | 'patient') => {
-    const redis = createRedis(url, manner, () => undefined)
+    const redis = await openClient(url, manner, () => undefined)
     connections.push(redis)
-    await connectRedis(redis)
     return redis
   }
   const redis = await connect('patient')
@@ -83,7 +83,8 @@ export async function openStream({
       })
     },
     async end() {
-      if (redis.status === 'ready') {
+      // The servers of a Cluster are the test's own, and end with it.
+      if (redis.status === 'ready' && !(redis instanceof Cluster)) {
         const seen = await Promise.all(keys.map((own) => redis.keys(`${own.seen}*`)))
         await redis.del([
           ...keys.flatMap(({ events, dead, discarded, feed }) => [events, dead, discarded, feed]),
@@ -95,10 +96,22 @@ export async function openStream({
   }
 }
 
-/** Reads as a worker does: what passes by itself is tried again. */
-export function readPatiently(consumer: Consumer, signal: AbortSignal): Promise<Entry[]> {
-  const read = () => consumer.read(signal).catch((error) => Promise.reject(redisError(error, 'read entries')))
-  return retryTransient(read, signal, () => undefined, BACKOFF)
+/** Reads as a worker does: what passes by itself is tried again; each leftover is a batch of its own. */
+export async function readPatiently(consumer: Consumer, signal: AbortSignal): Promise<Entry[][]> {
+  const ask = <T>(work: () => Promise<T>) =>
+    retryTransient(
+      () => askRedis('read entries', work),
+      signal,
+      () => undefined,
+      BACKOFF,
+    )
+  const batches: Entry[][] = []
+  while (consumer.leftoversDue && !signal.aborted) {
+    const leftover = await ask(() => consumer.takeOver())
+    if (!leftover) break
+    batches.push([leftover.entry])
+  }
+  return batches.length > 0 ? batches : [await ask(() => consumer.read(signal))]
 }
 
 /** Reads batches until there are `count` entries, or `timeoutMs` is over. */
@@ -106,13 +119,13 @@ export async function readBatches(consumer: Consumer, count: number, timeoutMs =
   const signal = AbortSignal.timeout(timeoutMs)
   const batches: Entry[][] = []
   while (batches.flat().length < count && !signal.aborted) {
-    batches.push(await readPatiently(consumer, signal).catch(() => []))
+    batches.push(...(await readPatiently(consumer, signal).catch(() => [])))
   }
-  return batches
+  return batches.filter((batch) => batch.length > 0)
 }
 
 /** Waits until something holds. @throws Error after `timeoutMs` */
-export async function until(what: () => boolean | Promise<boolean>, timeoutMs = 10_000): Promise<void> {
+export async function until(what: () => boolean | Promise<boolean>, timeoutMs = 30_000): Promise<void> {
   for (const end = Date.now() + timeoutMs; Date.now() < end; ) {
     if (await what()) return
     await sleep(20)

@@ -38,6 +38,15 @@ describe('readConfig', () => {
     })
   })
 
+  it('reads shares', () => {
+    expect(readConfig({}).TRACE_SAMPLE_RATIO).toBe(0.01)
+    expect(readConfig({ TRACE_SAMPLE_RATIO: '0.25' }).TRACE_SAMPLE_RATIO).toBe(0.25)
+    expect(readConfig({ TRACE_SAMPLE_RATIO: '1' }).TRACE_SAMPLE_RATIO).toBe(1)
+    for (const wrong of ['1.5', '-0.1', '5 %', '1e-2', '0x1', ' 0.5']) {
+      expect(mistakes({ TRACE_SAMPLE_RATIO: wrong })).toContain('TRACE_SAMPLE_RATIO must be')
+    }
+  })
+
   it('names all mistakes at once, one a line, with the value', () => {
     const lines = mistakes({
       PORT: '70000',

@@ -1,10 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { WHOLE_REQUEST } from '../../src/pipeline/read.js'
-import { atFour, cdc, decode, only, refusals, TIMESTAMP } from '../support/decoding.js'
+import { cdc, decode, only, refusals, TIMESTAMP } from '../support/decoding.js'
 import { entryOf } from '../support/entries.js'
-
-atFour()
 
 describe('any contract', () => {
   it('must be known', () => {

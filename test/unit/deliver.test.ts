@@ -28,6 +28,26 @@ function setUp(sinkOptions: MemorySinkOptions = {}) {
 }
 
 describe('deliver', () => {
+  it('tells of commands with the items as they came, not as they were folded', async () => {
+    const { sink, options } = setUp()
+    const [a, b, alone] = [change('k'), change('k'), change('other')]
+    const told: (readonly Change[])[] = []
+    const telling = {
+      ...sink,
+      write: async (...[items, signal, onCall]: Parameters<typeof sink.write>) => {
+        await sink.write(items, signal)
+        const call = { system: 'postgresql', operation: 'COPY', collection: 'contacts' } as const
+        onCall?.({ ...call, count: items.length, items: () => items, startedAt: 0, durationMs: 1 })
+      },
+    }
+    await deliver<Change>([a, alone, b], {
+      ...options,
+      sink: telling,
+      onCall: (call) => told.push(call.items()),
+    })
+    expect(told).toEqual([[a, b, alone]])
+  })
+
   it('writes each key once, in bounded writes', async () => {
     const { sink, options } = setUp()
     const changes = Array.from({ length: 25 }, (_, i) => change(`k${i % 12}`))

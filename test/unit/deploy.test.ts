@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { CONTRACTS } from '../../schemas/index.js'
 import { createProgram } from '../../src/cli/program.js'
+import { ROLES } from '../../src/cli/start.js'
 import { readConfig, VARIABLES } from '../../src/config.js'
 import { REFUSALS } from '../../src/edge/refusal.js'
 import { REASONS } from '../../src/errors.js'
@@ -26,7 +27,7 @@ describe('compose.yaml', () => {
 
   it('runs every role, and migrates', () => {
     const commands = own.map(([, { command }]) => command).sort()
-    expect(commands).toEqual(['migrate', 'start edge', 'start feed', 'start mongo', 'start postgres'])
+    expect(commands).toEqual(['migrate', ...ROLES.map((role) => `start ${role}`).sort()])
     const names = createProgram().commands.map((command) => command.name())
     for (const command of commands) expect(names).toContain(command?.split(' ')[0])
   })

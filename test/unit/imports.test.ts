@@ -15,6 +15,7 @@ const MAX_LINES = 260
 
 const BASE = [
   'src/config.ts',
+  'src/config/sinks.ts',
   'src/errors.ts',
   'src/manifest.ts',
   'src/retry.ts',

@@ -18,6 +18,9 @@ describe('redisError', () => {
     reply('LOADING Redis is loading the dataset in memory'),
     reply("READONLY You can't write against a read only replica."),
     reply('MISCONF Redis is configured to save RDB snapshots'),
+    reply('CLUSTERDOWN The cluster is down'),
+    reply('MOVED 9842 127.0.0.1:7001'),
+    new Error('Too many Cluster redirections. Last error: Error: Connection is closed.'),
     reply('UNBLOCKED the stream key no longer exists'),
     reply("NOGROUP No such key 'x' or consumer group 'y'"),
   ])('says that this passes: $message', (error) => {

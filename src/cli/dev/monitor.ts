@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Redis } from 'ioredis'
 import type { PartitionKeys } from '../../stream/keys.js'
 import { groupFigures } from '../../stream/lag.js'
+import type { RedisClient } from '../../stream/redis.js'
 import type { WorkerFigures } from '../../telemetry/stats.js'
-import { readStats } from './roles.js'
+import { isSinkRole, readStats } from './roles.js'
 import type { DevRun } from './run.js'
 import { liveTable } from './table.js'
 
@@ -18,10 +18,10 @@ export interface Monitor {
 /** Shows the live table once a second. */
 export function startMonitor(
   { roles, services, say }: DevRun,
-  redis: Redis,
+  redis: RedisClient,
   partitions: readonly PartitionKeys[],
 ): Monitor {
-  const workers = roles.filter(({ role }) => role !== 'edge')
+  const workers = roles.filter(isSinkRole)
   const draw = liveTable((text) => process.stdout.write(text))
   const seen = new Set<string>()
   const ended = new AbortController()

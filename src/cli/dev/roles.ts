@@ -13,6 +13,11 @@ export interface RoleProcess {
   kill(signal: NodeJS.Signals): void
 }
 
+/** Whether a role brings events to a sink of its name. */
+export function isSinkRole({ role }: RoleProcess): boolean {
+  return role !== 'edge' && role !== 'maintenance'
+}
+
 /** What a role's process is started with. */
 export interface RoleOptions {
   /** Path of the compiled `main.js`. */

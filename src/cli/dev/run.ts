@@ -11,7 +11,7 @@ import { type RoleProcess, startRole } from './roles.js'
 import { type Services, startServices } from './services.js'
 
 /** Each in a process of its own, its admin port counted up from ADMIN_PORT. */
-const ROLES = ['edge', 'postgres', 'mongo', 'feed']
+const ROLES = ['edge', 'postgres', 'mongo', 'feed', 'maintenance']
 
 /** A running Tributary with everything it needs. */
 export interface DevRun {

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Redis } from 'ioredis'
 import { CONTRACTS } from '../../../schemas/index.js'
 import { accessOf } from '../../config.js'
+import { openClient } from '../../stream/client.js'
 import { type PartitionKeys, partitionKeys } from '../../stream/keys.js'
 import { groupFigures } from '../../stream/lag.js'
-import { createRedis } from '../../stream/redis.js'
+import type { RedisClient } from '../../stream/redis.js'
 import { balances, type SinkLedger, takeLedger } from '../ledger.js'
 import { openStores } from '../stores.js'
 import { table } from '../table.js'
@@ -13,6 +13,7 @@ import { sampleRequests } from '../traffic/samples.js'
 import { type Delivery, type SendReport, sendTraffic, transmit } from '../traffic/sender.js'
 import { lifetimeSeconds, openContracts } from '../traffic/signing.js'
 import { startMonitor } from './monitor.js'
+import { isSinkRole } from './roles.js'
 import type { DevRun } from './run.js'
 
 /** What sample traffic consists of: a little of everything that goes wrong in production. */
@@ -36,7 +37,7 @@ export interface TrafficOptions {
  */
 export async function runTraffic(run: DevRun, options: TrafficOptions): Promise<number> {
   const { config, services, lifecycle, say } = run
-  const redis = createRedis(services.redis.url, 'patient', () => undefined)
+  const redis = await openClient(services.redis.url, 'patient', () => undefined)
   const partitions = partitionKeys(config.STREAM_PREFIX, config.PARTITIONS)
   const monitor = startMonitor(run, redis, partitions)
   try {
@@ -96,8 +97,8 @@ async function send(
   return undefined
 }
 
-async function drained(run: DevRun, redis: Redis, partitions: readonly PartitionKeys[]): Promise<void> {
-  const groups = run.roles.map(({ role }) => role).filter((role) => role !== 'edge')
+async function drained(run: DevRun, redis: RedisClient, partitions: readonly PartitionKeys[]): Promise<void> {
+  const groups = run.roles.filter(isSinkRole).map(({ role }) => role)
   const end = Date.now() + DRAIN_MS
   while (Date.now() < end && !run.lifecycle.stopping.aborted) {
     const figures = await Promise.all(groups.map((group) => groupFigures(redis, partitions, group, 60_000)))
@@ -109,7 +110,7 @@ async function drained(run: DevRun, redis: Redis, partitions: readonly Partition
 async function settleUp(
   { config, services, say }: DevRun,
   report: SendReport,
-  redis: Redis,
+  redis: RedisClient,
   partitions: readonly PartitionKeys[],
 ): Promise<number> {
   const stores = openStores(config, { postgres: services.postgres.url, mongo: services.mongo?.url })
@@ -117,7 +118,7 @@ async function settleUp(
     redis,
     partitions,
     stores: stores.all,
-    feed: true,
+    feed: partitionKeys(config.STREAM_PREFIX, config.FEED_PARTITIONS),
     maxClockSkewMs: config.MAX_CLOCK_SKEW_MS,
   }
   const ledgers = await takeLedger(report.acknowledged, sources).finally(() => stores.close())

@@ -1,7 +1,7 @@
-import type { Redis } from 'ioredis'
-import { type Entry, fromReply, type RawEntry } from '../../stream/entry.js'
+import { type Entry, fromReply, isBefore, type RawEntry } from '../../stream/entry.js'
 import type { PartitionKeys } from '../../stream/keys.js'
 import { readGroups } from '../../stream/lag.js'
+import type { RedisClient } from '../../stream/redis.js'
 
 /** Entries that are asked for in one round trip. */
 const PAGE = 500
@@ -12,7 +12,7 @@ const PAGE = 500
  */
 export async function readUnsettled(
   group: string,
-  redis: Redis,
+  redis: RedisClient,
   partitions: readonly PartitionKeys[],
 ): Promise<(entry: Entry, index: number) => boolean> {
   const lastRead = new Map<number, string>()
@@ -38,7 +38,7 @@ export async function readUnsettled(
   return ({ partition, id }, index) => {
     const ref = `${partition}/${id}`
     return (
-      pending.has(ref) || isAfter(id, lastRead.get(partition) ?? '0-0') || redriven.has(`${ref} ${index}`)
+      pending.has(ref) || isBefore(lastRead.get(partition) ?? '0-0', id) || redriven.has(`${ref} ${index}`)
     )
   }
 }
@@ -49,7 +49,7 @@ function note({ origin }: Entry, redriven: Set<string>): void {
 }
 
 async function eachEntry(
-  redis: Redis,
+  redis: RedisClient,
   stream: string,
   first: string,
   to: string,
@@ -63,10 +63,4 @@ async function eachEntry(
     if (page.length < PAGE) return
     from = `(${entries.at(-1)?.id}`
   }
-}
-
-function isAfter(id: string, other: string): boolean {
-  const [millis = 0, sequence = 0] = id.split('-').map(Number)
-  const [otherMillis = 0, otherSequence = 0] = other.split('-').map(Number)
-  return millis === otherMillis ? sequence > otherSequence : millis > otherMillis
 }

@@ -1,4 +1,3 @@
-import type { Redis } from 'ioredis'
 import type { Entity, SinkName } from '../../../schemas/contract.js'
 import { CONTRACTS } from '../../../schemas/index.js'
 import { createCleaner } from '../../pipeline/clean.js'
@@ -8,6 +7,7 @@ import { WHOLE_REQUEST } from '../../pipeline/read.js'
 import { includes, type State, UNKNOWN } from '../../state/state.js'
 import type { Entry } from '../../stream/entry.js'
 import type { PartitionKeys } from '../../stream/keys.js'
+import type { RedisClient } from '../../stream/redis.js'
 import { tallyStream } from '../../stream/tally.js'
 
 /** A store as the ledger sees it: the rows themselves, not what the worker says of them. */
@@ -45,7 +45,7 @@ export function stateWitness(store: Store, maxClockSkewMs: number): Witness {
 }
 
 /** The feed has an event if there is a record of its key. */
-export function feedWitness(redis: Redis, partitions: readonly PartitionKeys[]): Witness {
+export function feedWitness(redis: RedisClient, partitions: readonly PartitionKeys[]): Witness {
   const decode = createCleaner(CONTRACTS)
   return {
     sink: 'feed',
@@ -94,7 +94,7 @@ async function readStored(
 
 /** Records of the feed by their key. */
 async function countRecords(
-  redis: Redis,
+  redis: RedisClient,
   partitions: readonly PartitionKeys[],
 ): Promise<Map<string, number>> {
   const records = new Map<string, number>()

@@ -11,60 +11,9 @@ import {
   MongoServerSelectionError,
 } from 'mongodb'
 import { RejectedError, TransientError } from '../../errors.js'
+import { FINAL_OF_A_DOCUMENT, OUTCOMES } from './outcomes.js'
 
-/**
- * The codes with which a database refuses one document for good: it would refuse it at any other time too.
- * Every code that is not listed is transient, so that a fault of the server never dead-letters an event.
- */
-const REFUSALS: ReadonlyMap<number, string> = new Map([
-  [2, 'BadValue'],
-  [15, 'Overflow: nested too deep'],
-  [22, 'InvalidBSON'],
-  [52, 'DollarPrefixedFieldName'],
-  [55, 'InvalidDBRef'],
-  [56, 'EmptyFieldName'],
-  [57, 'DottedFieldName'],
-  [121, 'DocumentValidationFailure'],
-  [171, 'CannotIndexParallelArrays'],
-  [201, 'CannotBuildIndexKeys'],
-  [10334, 'BSONObjectTooLarge'],
-  [11000, 'DuplicateKey'],
-  [13026, 'no coordinates in a field with a 2d index'],
-  [13027, 'coordinates out of range in a field with a 2d index'],
-  [16572, 'no GeoJSON in a field with a 2dsphere index'],
-  [16755, 'no GeoJSON in a field with a 2dsphere index'],
-  [16804, 'no coordinates in a field with a 2d index'],
-  [17261, 'a language that is no text, in a collection with a text index'],
-  [17262, 'an unknown language, in a collection with a text index'],
-  [17280, 'KeyTooLong'],
-  [17419, 'the document would become too large'],
-])
-/** Said of a whole command, these speak of the command and not of a document in it. */
-const AMBIGUOUS: ReadonlySet<number> = new Set([2, 11000])
-
-const PASSES = 'an election or a restart, which passes by itself'
 const LOOK = "look into the server's log"
-const CREDENTIALS = 'check the user and the password in the MongoDB URL'
-/** What is behind the commoner transient codes, and what a person can do. */
-const REMEDIES: ReadonlyMap<number, string> = new Map([
-  [13, 'grant the user readWrite on both databases'],
-  [18, CREDENTIALS],
-  [50, 'it took too long: look at the load of the server'],
-  [64, 'too few members of the replica set confirmed the write in time: look at their health'],
-  [91, PASSES],
-  [100, 'the replica set has too few members for a majority'],
-  [134, 'the replica set has no majority yet: look at the health of its members'],
-  [189, PASSES],
-  [8000, CREDENTIALS],
-  [10107, PASSES],
-  [11600, PASSES],
-  [11602, PASSES],
-  [13435, PASSES],
-  [13436, PASSES],
-  [14031, 'the disk of the server is full'],
-  [16500, 'more requests than were provisioned: raise the request units'],
-])
-
 const DUPLICATE_KEY = 11000
 /** In characters: the driver and the server may quote a whole document. */
 const LONGEST_QUOTE = 500
@@ -85,8 +34,9 @@ export function isLostRace({ code, errmsg = '' }: DocumentError): boolean {
 
 /** The refusal of one document of a bulk write; `undefined` where that is no refusal for good. */
 export function refusal({ code, errmsg = '' }: DocumentError): RejectedError | undefined {
-  const meaning = REFUSALS.get(code)
-  return meaning === undefined ? undefined : rejected(`${quote(errmsg)} (code ${code}, ${meaning})`)
+  const meaning = OUTCOMES.get(code)
+  if (meaning?.outcome !== 'final') return undefined
+  return rejected(`${quote(errmsg)} (code ${code}, ${meaning.says})`)
 }
 
 /** The refusal of something, it does not say what, in a bulk write; `undefined` where the error is no such one. */
@@ -94,7 +44,7 @@ export function refusalOfSome(error: unknown): RejectedError | undefined {
   const source = unwrap(error)
   if (source instanceof BSON.BSONError || isTooLarge(source)) return rejected(quote(source.message), source)
   const code = codeOf(source)
-  if (code === undefined || AMBIGUOUS.has(code)) return undefined
+  if (code === undefined || FINAL_OF_A_DOCUMENT.has(code)) return undefined
   return refusal({ code, errmsg: messageOf(source) })
 }
 
@@ -111,7 +61,7 @@ export function outcomeOf(error: unknown, doing: string): unknown {
 
 /** As {@link outcomeOf}, for what a bulk write could not do to one document. */
 export function transientOf({ code, errmsg = '' }: DocumentError, doing: string): TransientError {
-  return transient(doing, errmsg, REMEDIES.get(code) ?? LOOK)
+  return transient(doing, errmsg, remedyOf(code) ?? LOOK)
 }
 
 function isTransient(error: unknown): boolean {
@@ -128,8 +78,14 @@ function isSystemError(error: unknown): boolean {
   )
 }
 
+/** What a code says is no remedy where it speaks of a document. */
+function remedyOf(code: number | undefined): string | undefined {
+  const meaning = OUTCOMES.get(code ?? 0)
+  return meaning?.outcome === 'transient' ? meaning.says : undefined
+}
+
 function remedyFor(error: unknown): string {
-  const remedy = REMEDIES.get(codeOf(error) ?? 0)
+  const remedy = remedyOf(codeOf(error))
   if (remedy !== undefined) return remedy
   if (error instanceof MongoNetworkError) return 'the connection was cut'
   const away = error instanceof MongoServerSelectionError || isSystemError(error)

@@ -1,11 +1,12 @@
 import type { Collection, MongoClient } from 'mongodb'
 import type { Entity } from '../../../schemas/contract.js'
 import { BatchError, type RejectedError } from '../../errors.js'
-import type { Change, Sink } from '../sink.js'
+import type { Change, OnCall, Sink } from '../sink.js'
 import { checkCollections, checkMigrated } from './applied.js'
 import { type DatabaseNames, type Databases, databasesOf, mongoClient } from './connect.js'
 import type { StateDocument } from './document.js'
 import { outcomeOf } from './errors.js'
+import { type Pool, watchPool } from './pool.js'
 import { type FieldRegistry, openRegistries } from './registry.js'
 import { checkStorable } from './storable.js'
 import { writeChanges } from './write.js'
@@ -20,41 +21,48 @@ export interface MongoSinkOptions {
   readonly report: (line: string) => void
 }
 
+/** The sink, and what its pool of connections is doing. */
+export interface MongoStore extends Sink {
+  pool(): Pool
+}
+
 /**
  * Connects, checks that the migrations have been applied, and reads which fields are known.
  * @throws TransientError where MongoDB does not answer · Error that names the missing migration or collection
  */
-export async function createMongoSink(options: MongoSinkOptions): Promise<Sink> {
+export async function createMongoSink(options: MongoSinkOptions): Promise<MongoStore> {
   const { url, databases, entities, report } = options
   const client = mongoClient(url)
+  const pool = watchPool(client)
   try {
     await client.connect()
     const found = databasesOf(client, databases)
     await checkMigrated(found.state)
     await checkCollections(found, entities)
     const registries = await openRegistries(entities, ({ mongo }) => found[mongo.database], report)
-    return new MongoSink(client, found, registries)
+    return new MongoSink(client, found, registries, pool)
   } catch (error) {
     await client.close()
     throw outcomeOf(error, 'be opened')
   }
 }
 
-class MongoSink implements Sink {
+class MongoSink implements MongoStore {
   readonly name = 'mongo'
 
   constructor(
     readonly client: MongoClient,
     readonly databases: Databases,
     readonly registries: ReadonlyMap<Entity, FieldRegistry>,
+    readonly pool: () => Pool,
   ) {}
 
-  async write(changes: readonly Change[], signal: AbortSignal): Promise<void> {
+  async write(changes: readonly Change[], signal: AbortSignal, onCall?: OnCall): Promise<void> {
     signal.throwIfAborted()
-    await unlessAborted(this.#write(changes, signal), signal)
+    await unlessAborted(this.#write(changes, signal, onCall), signal)
   }
 
-  async #write(changes: readonly Change[], signal: AbortSignal): Promise<void> {
+  async #write(changes: readonly Change[], signal: AbortSignal, onCall?: OnCall): Promise<void> {
     const rejected = new Map<Change, RejectedError>()
     const byEntity = new Map<Entity, Change[]>()
     for (const change of changes) {
@@ -66,7 +74,7 @@ class MongoSink implements Sink {
     }
     const writing = Array.from(byEntity, ([entity, some]) => {
       const [collection, registry] = [this.#collection(entity), this.registries.get(entity)]
-      return writeChanges({ collection, entity, registry, signal, rejected }, some)
+      return writeChanges({ collection, entity, registry, signal, rejected, onCall }, some)
     })
     const outcomes = await Promise.allSettled(writing)
     for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason

@@ -1,14 +1,16 @@
 import type { Entity } from '../../../schemas/contract.js'
-import { BatchError, RejectedError } from '../../errors.js'
+import { BatchError, RejectedError, TransientError } from '../../errors.js'
+import { type Timing, timed } from '../../telemetry/timing.js'
 import { bisect } from '../bisect.js'
-import type { Change, Sink } from '../sink.js'
+import type { Change, OnCall, Sink } from '../sink.js'
 import { realColumns, recordedLayouts, storedEntities } from './catalog.js'
 import { type Connection, copyIn, type Database, openDatabase, withConnection } from './connection.js'
 import { encodeRow } from './encode.js'
 import { refusalOf, SchemaError, StaleLayoutError } from './errors.js'
 import type { Layout } from './layout.js'
 import { missingMigrations } from './migrations.js'
-import { prepareStatements, writeStatements } from './statements.js'
+import { meaningOf } from './outcomes.js'
+import { joinStatement, prepareStatements, stageStatements } from './statements.js'
 
 /** What {@link createPostgresSink} needs to know. */
 export interface PostgresSinkOptions {
@@ -32,6 +34,8 @@ type Layouts = ReadonlyMap<string, Layout>
 
 /** No statement takes longer than this, in milliseconds. */
 const STATEMENT_MS = 30_000
+/** A replica, or a primary that was set read-only, answers everything but writes. */
+const WRITABLE = "SELECT current_setting('transaction_read_only') = 'off' AS writable"
 const NEVER = new AbortController().signal
 
 /**
@@ -87,6 +91,12 @@ interface Row {
   readonly text: string
 }
 
+/** A COPY as it is told of. */
+function copyOf({ table }: Layout, rows: readonly Row[], count: number) {
+  const items = () => rows.filter(({ layout }) => layout.table === table).map(({ change }) => change)
+  return { system: 'postgresql', operation: 'COPY', collection: table, count, items } as const
+}
+
 /** Writes each batch with one COPY a table into a stage, and one join from there, in one transaction. */
 class CopySink implements PostgresSink {
   readonly name = 'postgres'
@@ -101,10 +111,10 @@ class CopySink implements PostgresSink {
     this.#layouts = layouts
   }
 
-  async write(changes: readonly Change[], signal: AbortSignal): Promise<void> {
+  async write(changes: readonly Change[], signal: AbortSignal, onCall?: OnCall): Promise<void> {
     for (;;) {
       try {
-        return await this.#write(changes, signal)
+        return await this.#write(changes, signal, onCall)
       } catch (error) {
         if (!(error instanceof StaleLayoutError)) throw error
       }
@@ -112,7 +122,7 @@ class CopySink implements PostgresSink {
     }
   }
 
-  async #write(changes: readonly Change[], signal: AbortSignal): Promise<void> {
+  async #write(changes: readonly Change[], signal: AbortSignal, onCall?: OnCall): Promise<void> {
     const rejected = new Map<Change, RejectedError>()
     const rows: Row[] = []
     for (const change of changes) {
@@ -126,7 +136,7 @@ class CopySink implements PostgresSink {
     }
     const refused = await bisect(rows, (part) =>
       withConnection(this.#database, `write ${part.length} rows`, signal, (connection) =>
-        this.#transaction(connection, part),
+        this.#transaction(connection, part, onCall),
       ),
     )
     for (const [{ change }, error] of refused) rejected.set(change, error)
@@ -139,8 +149,11 @@ class CopySink implements PostgresSink {
     return layout
   }
 
-  /** One round trip a table. The tables go by name, so that workers do not deadlock. */
-  async #transaction(connection: Connection, rows: readonly Row[]): Promise<void> {
+  /**
+   * One round trip a table. The tables go by name, so that workers do not deadlock. All rows are in their stages
+   * before the first is locked: a worker that hangs or vanishes half-way has nothing that others wait for.
+   */
+  async #transaction(connection: Connection, rows: readonly Row[], onCall?: OnCall): Promise<void> {
     const byTable = new Map<Layout, string[]>()
     for (const { layout, text } of rows) {
       const texts = byTable.get(layout)
@@ -151,9 +164,13 @@ class CopySink implements PostgresSink {
     for (const [layout] of tables) await this.#prepare(connection, layout)
     try {
       for (const [index, [layout, texts]] of tables.entries()) {
-        const begin = index === 0 ? 'BEGIN; ' : ''
-        const commit = index === tables.length - 1 ? '; COMMIT' : ''
-        await copyIn(connection, `${begin}${writeStatements(layout)}${commit}`, texts)
+        const statements = [stageStatements(layout)]
+        if (index === 0) statements.unshift('BEGIN')
+        if (index === tables.length - 1)
+          statements.push(...tables.map(([one]) => joinStatement(one)), 'COMMIT')
+        const tell =
+          onCall && ((timing: Timing) => onCall({ ...copyOf(layout, rows, texts.length), ...timing }))
+        await timed(() => copyIn(connection, statements.join('; '), texts), tell)
       }
     } catch (error) {
       const refusal = refusalOf(error)
@@ -171,7 +188,10 @@ class CopySink implements PostgresSink {
   }
 
   async ping(signal: AbortSignal): Promise<void> {
-    await withConnection(this.#database, 'answer', signal, (connection) => connection.one('SELECT 1'))
+    const { writable } = await withConnection(this.#database, 'answer', signal, (connection) =>
+      connection.one<{ writable: boolean }>(WRITABLE),
+    )
+    if (!writable) throw new TransientError(`Postgres takes no writes: ${meaningOf('25006')?.says}`)
   }
 
   pool(): ReturnType<PostgresSink['pool']> {

@@ -47,13 +47,14 @@ function expectLayout({ table, generation }: Layout): string {
   return `CALL tributary.expect_layout(${literal(table)}, ${generation})`
 }
 
-/** The statements that write one table's rows of a batch, around the COPY that takes the rows. */
-export function writeStatements(layout: Layout): string {
-  return [
-    expectLayout(layout),
-    `COPY ${nameOf('stage', layout)} FROM STDIN`,
-    `EXECUTE ${nameOf('write', layout)}`,
-  ].join('; ')
+/** The statements that take one table's rows of a batch, the last of them by COPY. */
+export function stageStatements(layout: Layout): string {
+  return `${expectLayout(layout)}; COPY ${nameOf('stage', layout)} FROM STDIN`
+}
+
+/** The statement that joins what was staged into the table. */
+export function joinStatement(layout: Layout): string {
+  return `EXECUTE ${nameOf('write', layout)}`
 }
 
 /**

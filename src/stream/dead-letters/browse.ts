@@ -1,6 +1,6 @@
-import type { Redis } from 'ioredis'
 import { HEAD_FIELDS } from '../dead-letter.js'
 import type { PartitionKeys } from '../keys.js'
+import type { RedisClient } from '../redis.js'
 import { loadScript } from '../scripts.js'
 import { type Letter, type LetterHead, type RawHead, readHead } from './letter.js'
 
@@ -32,7 +32,7 @@ export interface Selection {
  * after the start is left out, so a redrive does not meet again what it has sent. A page is in memory at a time.
  */
 export async function* browse(
-  redis: Redis,
+  redis: RedisClient,
   partitions: readonly PartitionKeys[],
   selection: Selection,
 ): AsyncGenerator<LetterHead> {
@@ -44,7 +44,11 @@ export async function* browse(
   }
 }
 
-async function* named(redis: Redis, keys: PartitionKeys, ids: readonly string[]): AsyncGenerator<LetterHead> {
+async function* named(
+  redis: RedisClient,
+  keys: PartitionKeys,
+  ids: readonly string[],
+): AsyncGenerator<LetterHead> {
   for (const id of new Set(ids)) {
     const [partition, streamId = ''] = id.split('/')
     if (Number(partition) === keys.partition) yield* await readPage(redis, keys, streamId, streamId)
@@ -52,7 +56,7 @@ async function* named(redis: Redis, keys: PartitionKeys, ids: readonly string[])
 }
 
 async function* range(
-  redis: Redis,
+  redis: RedisClient,
   keys: PartitionKeys,
   { since, until }: Selection,
 ): AsyncGenerator<LetterHead> {
@@ -66,7 +70,12 @@ async function* range(
   }
 }
 
-async function readPage(redis: Redis, keys: PartitionKeys, from: string, to: string): Promise<LetterHead[]> {
+async function readPage(
+  redis: RedisClient,
+  keys: PartitionKeys,
+  from: string,
+  to: string,
+): Promise<LetterHead[]> {
   const page = (await heads(redis, [keys.dead], [from, to, PAGE, ...HEAD_FIELDS])) as RawHead[]
   return page.map((raw) => readHead(keys.partition, raw))
 }
@@ -84,7 +93,7 @@ function isSelected(head: LetterHead, { sinks, contracts, reasons, key, since, u
 
 /** Letters with their bodies, in groups that memory has room for; those that are gone meanwhile are left out. */
 export async function* withBodies(
-  redis: Redis,
+  redis: RedisClient,
   partitions: readonly PartitionKeys[],
   letters: AsyncIterable<LetterHead>,
   most = CHUNK_LETTERS,
@@ -104,7 +113,7 @@ export async function* withBodies(
 }
 
 async function readBodies(
-  redis: Redis,
+  redis: RedisClient,
   partitions: readonly PartitionKeys[],
   chunk: readonly LetterHead[],
 ): Promise<Letter[]> {

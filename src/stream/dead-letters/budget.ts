@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Redis } from 'ioredis'
 import { TransientError } from '../../errors.js'
 import type { PartitionKeys } from '../keys.js'
-import { redisError } from '../redis.js'
+import { redisTime } from '../lag.js'
+import { type RedisClient, redisError } from '../redis.js'
 import { loadScript } from '../scripts.js'
 import { discardLetters } from './discard.js'
 
@@ -32,7 +32,7 @@ interface Use {
 }
 
 /**
- * Keeps dead letters within their budget, oldest out first. Nothing is dropped before a warning: what is over the
+ * Keeps dead letters within their budget, oldest out first, by the clock of Redis, which told when they came. Nothing is dropped before a warning: what is over the
  * budget at one check goes at the next. Any number of processes may do it at once.
  */
 export class BudgetKeeper {
@@ -40,7 +40,7 @@ export class BudgetKeeper {
 
   /** @param warn is told what will be dropped, and what has been */
   constructor(
-    private readonly redis: Redis,
+    private readonly redis: RedisClient,
     private readonly partitions: readonly PartitionKeys[],
     private readonly budget: Budget,
     private readonly warn: (message: string) => void,
@@ -63,13 +63,14 @@ export class BudgetKeeper {
     }
   }
 
-  /** Looks at every partition; costs two commands each while there is room. */
+  /** Looks at every partition; costs three commands each while there is room. */
   async check(): Promise<void> {
     for (const keys of this.partitions) await this.#checkOne(keys)
   }
 
   async #checkOne(keys: PartitionKeys): Promise<void> {
-    const use = await this.#useOf(keys)
+    const now = await redisTime(this.redis)
+    const use = await this.#useOf(keys, now)
     if (use.bytes < NEAR && use.age < NEAR) {
       this.#announcedAt.delete(keys.dead)
       return
@@ -79,27 +80,27 @@ export class BudgetKeeper {
       this.#announcedAt.set(keys.dead, Date.now())
       this.warn(announcement(keys.dead, use))
     }
-    if (announcedAt !== undefined) await this.#drop(keys, use)
+    if (announcedAt !== undefined) await this.#drop(keys, use, now)
   }
 
   /** By memory, as Redis counts it: all of its blocks, whose letters share the names of their fields. */
-  async #useOf({ dead }: PartitionKeys): Promise<Use> {
+  async #useOf({ dead }: PartitionKeys, now: number): Promise<Use> {
     const bytes = Number((await this.redis.call('MEMORY', 'USAGE', dead, 'SAMPLES', '0')) ?? 0)
-    const age = Date.now() - (await this.#oldest(dead))
-    return { bytes: bytes / this.#share, age: age / this.budget.maxAgeMs }
+    const oldest = (await this.#oldest(dead)) ?? now
+    return { bytes: bytes / this.#share, age: (now - oldest) / this.budget.maxAgeMs }
   }
 
-  async #oldest(dead: string): Promise<number> {
+  async #oldest(dead: string): Promise<number | undefined> {
     const [first] = (await heads(this.redis, [dead], ['-', '+', 1])) as [string][]
-    return first ? Number.parseInt(first[0], 10) : Date.now()
+    return first && Number.parseInt(first[0], 10)
   }
 
   get #share(): number {
     return this.budget.maxBytes / this.partitions.length
   }
 
-  async #drop(keys: PartitionKeys, use: Use): Promise<void> {
-    const expired = Date.now() - this.budget.maxAgeMs
+  async #drop(keys: PartitionKeys, use: Use, now: number): Promise<void> {
+    const expired = now - this.budget.maxAgeMs
     let [byAge, byBytes] = [0, 0]
     if (use.age >= 1) {
       const range = { from: '-', to: String(Math.floor(expired)), most: CALL_LETTERS }

@@ -1,5 +1,5 @@
-import type { Redis } from 'ioredis'
 import type { PartitionKeys } from '../keys.js'
+import type { RedisClient } from '../redis.js'
 import { loadScript } from '../scripts.js'
 
 const discard = loadScript('discard')
@@ -26,7 +26,7 @@ export interface LetterRange {
  * @returns how many were removed; those that are gone already are left out
  */
 export async function discardLetters(
-  redis: Redis,
+  redis: RedisClient,
   { dead, discarded }: PartitionKeys,
   ranges: readonly LetterRange[],
   { by, because }: Discarding,
@@ -53,7 +53,7 @@ export interface Trace {
 
 /** The newest traces of all partitions, newest first. */
 export async function readTraces(
-  redis: Redis,
+  redis: RedisClient,
   partitions: readonly PartitionKeys[],
   most: number,
 ): Promise<Trace[]> {

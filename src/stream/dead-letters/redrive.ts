@@ -1,7 +1,7 @@
-import type { Redis } from 'ioredis'
 import type { NewEntry } from '../entry.js'
 import type { PartitionKeys } from '../keys.js'
 import { formatOrigin, type Origin } from '../origin.js'
+import type { RedisClient } from '../redis.js'
 import { loadScript } from '../scripts.js'
 
 const redrive = loadScript('redrive')
@@ -21,7 +21,7 @@ export interface Redriven {
  * @throws whatever Redis or the connection answers; doing it again is safe
  */
 export async function moveToLog(
-  redis: Redis,
+  redis: RedisClient,
   { dead, events }: PartitionKeys,
   letters: readonly Redriven[],
 ): Promise<number> {

@@ -1,8 +1,8 @@
--- Reads a page of dead letters without their bodies. About 13 us a letter.
--- KEYS[1] the dead-letter stream
--- ARGV[1] where to begin, ARGV[2] where to end, ARGV[3] most letters
+-- Reads a page of entries or dead letters without their bodies. About 13 us each.
+-- KEYS[1] the stream
+-- ARGV[1] where to begin, ARGV[2] where to end, ARGV[3] most of them
 -- ARGV    then the names of the fields that are wanted
--- returns of each letter its id, the length of its body and the fields; empty where it has no such field
+-- returns of each its id, the length of its body and the fields; empty where it has no such field
 local heads = {}
 for _, letter in ipairs(redis.call('XRANGE', KEYS[1], ARGV[1], ARGV[2], 'COUNT', ARGV[3])) do
   local fields = {}

@@ -1,0 +1,29 @@
+import { CONTRACTS } from '../../schemas/index.js'
+import { variablePrefix } from './contract.js'
+
+/** Prefixes that are ours alone: a variable that starts so and is unknown must be a mistake. */
+const OWN_PREFIXES = [
+  'APPEND_',
+  'BACKLOG_',
+  'BATCH_',
+  'DEAD_',
+  'DURABILITY_',
+  'EDGE_',
+  'EMBEDDED_',
+  'FEED_',
+  'MEASURE_',
+  'REPLAY_',
+  'SINKS_',
+  'STREAM_',
+  'TRACE_',
+  'TRIBUTARY_',
+  'TRIM_',
+  ...CONTRACTS.map(({ name }) => variablePrefix(name)),
+]
+
+/** A line for each of some variables that looks like one of ours and is none. */
+export function unknownNames(names: readonly string[], known: object): string[] {
+  return names
+    .filter((name) => !(name in known) && OWN_PREFIXES.some((own) => name.startsWith(own)))
+    .map((name) => `${name} is not a variable of Tributary`)
+}

@@ -1,0 +1,137 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Logger } from 'pino'
+import { TransientError } from '../errors.js'
+import { type Backlog, readBacklog } from '../stream/backlog.js'
+import type { PartitionKeys } from '../stream/keys.js'
+import { findWeaknesses, fullest, type Memory, readMemory } from '../stream/memory.js'
+import { type RedisClient, redisError } from '../stream/redis.js'
+import { seldomWarn } from '../telemetry/log.js'
+import type { Admission } from './admission.js'
+import { Outflow } from './outflow.js'
+import { type BacklogBudget, compare, explain, oldestAgeMs } from './reading.js'
+
+/** From the end of a reading to the next, about, in ms: twice a second what comes and goes is compared. */
+const PAUSE_MS = 500
+/** Where readings take long (many partitions, a slow Redis), pauses are so many times as long... */
+const PAUSE_FACTOR = 20
+/** ... up to this, in ms. */
+const MAX_PAUSE_MS = 2_000
+/** How long a reading counts, in ms: then nobody is refused for what is not known any more. */
+const HOLD_MS = 5_000
+/** So long everything must have been admitted before it is said that it is again, in ms. */
+const CALM_MS = 10_000
+
+/** What waits and what of it matters, as plain JSON. */
+export interface BacklogFigures {
+  /** Bytes of entries that some group has not settled, about. */
+  readonly bytes: number
+  /** Age of the oldest of them, in ms. */
+  readonly ageMs: number
+  /** Share of `maxmemory` that is used, of the fullest server; `undefined` where there is no `maxmemory`. */
+  readonly memory: number | undefined
+  /** Share of requests that is admitted: 1 all, 0 none. */
+  readonly admitted: number
+}
+
+/** What a watch is made of. */
+export interface BacklogWatchOptions {
+  readonly redis: RedisClient
+  readonly partitions: readonly PartitionKeys[]
+  readonly budget: BacklogBudget
+  /** Groups that nobody is meant to run: what waits for them does not count. */
+  readonly ignored: ReadonlySet<string>
+  readonly admission: Admission
+  readonly log: Pick<Logger, 'info' | 'warn'>
+}
+
+/** Tells the admission how things stand in Redis, and the log when that begins to matter and when it ends. */
+export class BacklogWatch {
+  readonly #outflow = new Outflow()
+  readonly #complain: (message: string) => void
+  #backlog: Backlog = { bytes: 0, groups: [] }
+  #memories: readonly Memory[] = []
+  #hold: NodeJS.Timeout | undefined
+  /** What was said last: everything, a part or nothing is admitted. */
+  #said: 'all' | 'some' | 'none' = 'all'
+  #calmSince: number | undefined
+
+  constructor(private readonly options: BacklogWatchOptions) {
+    this.#complain = seldomWarn(options.log)
+  }
+
+  /**
+   * Says how Redis should be set up otherwise, once. Then reads about twice a second, with jitter, until `stopping` is aborted. Costs Redis what {@link readBacklog} and
+   * {@link readMemory} do, so about 0.1 ms for each partition twice a second, and never 5 % of its time.
+   * @throws what is a bug; where Redis does not answer the last reading holds for 5 s, then everything is admitted
+   */
+  async run(stopping: AbortSignal): Promise<void> {
+    await this.#inspect().catch((thrown) => this.#failed(thrown, stopping))
+    while (!stopping.aborted) {
+      const begun = performance.now()
+      await this.read().catch((thrown) => this.#failed(thrown, stopping))
+      const tookMs = performance.now() - begun
+      const pauseMs = Math.min(MAX_PAUSE_MS, Math.max(PAUSE_MS, tookMs * PAUSE_FACTOR))
+      await sleep(pauseMs * (0.75 + Math.random() / 2), undefined, { signal: stopping }).catch(
+        () => undefined,
+      )
+    }
+  }
+
+  /** Reads once. @throws what Redis or the connection answers */
+  async read(): Promise<void> {
+    const { redis, partitions, budget, ignored, admission } = this.options
+    const { taken } = admission
+    const at = performance.now()
+    const [backlog, memories] = await Promise.all([
+      readBacklog(redis, partitions, ignored),
+      readMemory(redis),
+    ])
+    this.#outflow.observe(backlog.groups, at)
+    const reading = compare(backlog, memories, this.#outflow, budget)
+    admission.update(reading, taken)
+    this.#backlog = backlog
+    this.#memories = memories
+    clearTimeout(this.#hold)
+    this.#hold = setTimeout(() => admission.open(), HOLD_MS).unref()
+    this.#tell(admission.share, () => explain(reading, backlog))
+  }
+
+  figures(): BacklogFigures {
+    return {
+      bytes: Math.round(this.#backlog.bytes),
+      ageMs: oldestAgeMs(this.#backlog),
+      memory: fullest(this.#memories),
+      admitted: this.options.admission.share,
+    }
+  }
+
+  async #inspect(): Promise<void> {
+    const { redis, budget, log } = this.options
+    for (const weakness of await findWeaknesses(redis, budget.maxBytes > 0)) log.warn(weakness)
+  }
+
+  #failed(thrown: unknown, stopping: AbortSignal): void {
+    const error = redisError(thrown, 'tell what waits in the log')
+    const isReply = error instanceof Error && error.name === 'ReplyError'
+    if (!isReply && !(error instanceof TransientError)) throw error
+    if (stopping.aborted) return
+    this.#complain(`${error.message}. After 5 s without an answer the edge refuses nothing for its backlog.`)
+  }
+
+  #tell(share: number, why: () => string): void {
+    const { log } = this.options
+    const now = performance.now()
+    if (share === 1) {
+      this.#calmSince ??= now
+      if (this.#said === 'all' || now - this.#calmSince < CALM_MS) return
+      this.#said = 'all'
+      log.info(this.figures(), 'The edge admits all requests again')
+      return
+    }
+    this.#calmSince = undefined
+    if (this.#said === 'none' || (this.#said === 'some' && share > 0)) return
+    this.#said = share > 0 ? 'some' : 'none'
+    const what = share > 0 ? 'a part of the requests' : 'all requests'
+    log.warn(this.figures(), `The edge refuses ${what} (503 backlogged): ${why()}`)
+  }
+}

@@ -1,0 +1,91 @@
+import { type Backlog, type GroupBacklog, NOBODY } from '../stream/backlog.js'
+import type { Memory } from '../stream/memory.js'
+import type { Limit, Reading } from './admission.js'
+import type { Outflow } from './outflow.js'
+
+/** How much may wait. */
+export interface BacklogBudget {
+  /** Bytes of entries that some group has not settled; 0: no such budget. */
+  readonly maxBytes: number
+  /** Age of the oldest entry that some group has not settled, in ms; 0: no such budget. */
+  readonly maxAgeMs: number
+  /** Percent of each server's `maxmemory` that requests must leave free. */
+  readonly reservePercent: number
+}
+
+/** Compares what was read with the budget. @param outflow has observed the same backlog */
+export function compare(
+  backlog: Backlog,
+  memories: readonly Memory[],
+  outflow: Outflow,
+  { maxBytes, maxAgeMs, reservePercent }: BacklogBudget,
+): Reading {
+  const limits: Limit[] = memories
+    .filter(({ max }) => max > 0)
+    .map(({ used, max }) => limit('REDIS_RESERVE_PERCENT', used, max * (1 - reservePercent / 100)))
+  if (maxBytes > 0) limits.push(limit('BACKLOG_MAX_BYTES', backlog.bytes, maxBytes))
+  if (maxAgeMs === 0) return { limits, age: 0 }
+  for (const { group, entries, bytes } of backlog.groups) {
+    const speed = outflow.speedOf(group)
+    if (speed === undefined || entries === 0) continue
+    // What comes now waits for all of it: so much may wait as goes out within the time.
+    limits.push(limit('BACKLOG_MAX_AGE_MS', bytes, (speed * maxAgeMs * bytes) / entries))
+  }
+  return { limits, age: oldestAgeMs(backlog) / maxAgeMs }
+}
+
+function limit(variable: Limit['variable'], used: number, most: number): Limit {
+  return { variable, used, most }
+}
+
+/** Age of the oldest entry that some group has not settled, in ms; 0 without any. */
+export function oldestAgeMs({ groups }: Backlog): number {
+  return Math.max(0, ...groups.map(({ ageMs }) => ageMs))
+}
+
+/** Why not everything is admitted, who is behind and what to do, for a person. */
+export function explain({ limits, age }: Reading, backlog: Backlog): string {
+  const [tightest] = [...limits].sort((a, b) => b.used / b.most - a.used / a.most)
+  const byAge = tightest === undefined || age > tightest.used / tightest.most
+  return `${byAge ? AGE : explainLimit(tightest)}. ${explainGroups(backlog.groups, byAge ? undefined : tightest)}`
+}
+
+const AGE = 'the oldest entry in the log has nearly waited for BACKLOG_MAX_AGE_MS, or longer'
+
+function explainLimit({ variable, used, most }: Limit): string {
+  switch (variable) {
+    case 'BACKLOG_MAX_AGE_MS':
+      return 'at the speed of its worker, what comes now would wait for nearly BACKLOG_MAX_AGE_MS, or longer'
+    case 'BACKLOG_MAX_BYTES':
+      return `${megabytes(used)} wait in the log, and BACKLOG_MAX_BYTES is ${megabytes(most)}`
+    case 'REDIS_RESERVE_PERCENT':
+      return (
+        `Redis uses ${megabytes(used)} of its memory, and requests may fill ${megabytes(most)} ` +
+        '(its maxmemory without REDIS_RESERVE_PERCENT)'
+      )
+  }
+}
+
+/** Below this share of the memory in use the backlog is not what fills it. */
+const MATTERS = 0.2
+
+function explainGroups(groups: readonly GroupBacklog[], tightest: Limit | undefined): string {
+  const byAge = tightest === undefined
+  const [behind] = byAge ? [...groups].sort((a, b) => b.ageMs - a.ageMs) : groups
+  const isMemory = tightest?.variable === 'REDIS_RESERVE_PERCENT'
+  if (behind === undefined || (isMemory && behind.bytes < tightest.used * MATTERS)) {
+    return (
+      'No worker is far behind: dead letters, what is kept for a replay, or others who use this Redis fill it. ' +
+      'Redrive or discard dead letters, keep less, or raise maxmemory.'
+    )
+  }
+  const { group, entries, bytes, ageMs } = behind
+  const what = `${Math.round(entries)} entries, ${megabytes(bytes)}, the oldest ${Math.round(ageMs / 1_000)} s old`
+  if (group === NOBODY)
+    return `No worker has ever read them (${what}). Start the workers: tributary start --help.`
+  return `The group ${group} is behind by ${what}. Start more of its workers, or see in their log what stops them.`
+}
+
+function megabytes(bytes: number): string {
+  return `${(bytes / 1_000_000).toFixed(1)} MB`
+}

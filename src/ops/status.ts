@@ -1,0 +1,93 @@
+import { fedSinks } from '../config/sinks.js'
+import { type Config, required } from '../config.js'
+import { openClient } from '../stream/client.js'
+import { partitionKeys } from '../stream/keys.js'
+import { countDeadLetters, type GroupFigures, groupFigures, groupNames } from '../stream/lag.js'
+import { askRedis, type RedisClient } from '../stream/redis.js'
+
+/** What there is to know of all sinks. */
+export interface Status {
+  readonly groups: readonly GroupStatus[]
+  /** What the edge could not accept and kept. */
+  readonly edge: { readonly deadLetters: number }
+}
+
+/** A group, and what its sink could not take. */
+export interface GroupStatus extends GroupFigures {
+  readonly deadLetters: number
+}
+
+/**
+ * The figures of every sink that a contract feeds and a role serves, and of every other group of the streams. Costs
+ * Redis about 3 ms for 1,000 dead letters, in steps of that length.
+ * @param roles the names of all roles that there are
+ * @throws what Redis or the connection answers
+ */
+export async function readStatus(
+  redis: RedisClient,
+  config: Config,
+  roles: readonly string[],
+): Promise<Status> {
+  const partitions = partitionKeys(config.STREAM_PREFIX, config.PARTITIONS)
+  const fed = [...fedSinks(config.SINKS_NOT_RUN).keys()].filter((sink) => roles.includes(sink))
+  const names = new Set([...fed, ...(await groupNames(redis, partitions))])
+  const letters = await countDeadLetters(redis, partitions)
+  const groups = await Promise.all(
+    [...names].map(async (name) => ({
+      ...(await groupFigures(redis, partitions, name, config.LEASE_MS)),
+      deadLetters: letters.get(name) ?? 0,
+    })),
+  )
+  return { groups, edge: { deadLetters: letters.get('edge') ?? 0 } }
+}
+
+/** Every figure is always there: `null` where there is nothing to tell. */
+export function statusJson(status: Status): string {
+  return JSON.stringify(status, (_, value: unknown) => (value === undefined ? null : value))
+}
+
+/** Figures count as fresh for so long, in ms: whoever asks more often does not make Redis count more often. */
+const FRESH_MS = 1_000
+
+/**
+ * Shares one reading among all who ask while it is under way, and for a second after that it began.
+ * @param read gets what is asked for; a failure is not kept
+ */
+export function sharedFor<T>(read: () => Promise<T>, freshMs = FRESH_MS): () => Promise<T> {
+  let last: { readonly reading: Promise<T>; readonly since: number } | undefined
+  return () => {
+    if (last && performance.now() - last.since < freshMs) return last.reading
+    const own = { reading: read(), since: performance.now() }
+    last = own
+    own.reading.catch(() => {
+      if (last === own) last = undefined
+    })
+    return own.reading
+  }
+}
+
+/** {@link readStatus} for whoever asks, over a connection that is made when the first one does. */
+export interface StatusPage {
+  /** @returns JSON, one second old at most @throws TransientError where Redis cannot tell */
+  read(): Promise<string>
+  close(): Promise<void>
+}
+
+/** @param roles the names of all roles that there are */
+export function openStatusPage(config: Config, roles: readonly string[]): StatusPage {
+  let opening: Promise<RedisClient> | undefined
+  const open = () => {
+    opening ??= openClient(required(config, 'REDIS_URL'), 'fail-fast', () => undefined)
+    opening.catch(() => {
+      opening = undefined
+    })
+    return opening
+  }
+  return {
+    read: sharedFor(async () => {
+      const redis = await open()
+      return `${statusJson(await askRedis('tell the figures', () => readStatus(redis, config, roles)))}\n`
+    }),
+    close: async () => (await opening?.catch(() => undefined))?.disconnect(),
+  }
+}

@@ -1,0 +1,104 @@
+import type { Metrics, Reading } from './metrics.js'
+import { LABEL, METRIC } from './names.js'
+
+/** How far a group is. */
+export interface GroupReading {
+  readonly undelivered: number
+  readonly lagKnown: boolean
+  readonly pending: number
+  /** In ms. */
+  readonly oldestUndeliveredMs: number
+  readonly oldestPendingMs: number
+}
+
+/** What there is to know of the log. */
+export interface LogFigures {
+  /** Entries of each stream, by its key. */
+  readonly lengths: ReadonlyMap<string, number>
+  readonly bytes: number
+  readonly groups: ReadonlyMap<string, GroupReading>
+  /** By sink, or `edge`. */
+  readonly deadLetters: ReadonlyMap<string, number>
+  /** Share of `maxmemory` that is used, of the fullest server; `undefined` where there is no `maxmemory`. */
+  readonly memory: number | undefined
+  /** Groups that nobody reads; `undefined`: it is not known yet. */
+  readonly stalled: number | undefined
+}
+
+const GROUPS: readonly (readonly [
+  name: string,
+  description: string,
+  unit: string,
+  (of: GroupReading) => number,
+])[] = [
+  [METRIC.groupLag, 'Entries that no worker of the group has read', '{message}', (of) => of.undelivered],
+  [
+    METRIC.groupPending,
+    'Entries that a worker has read and not acknowledged',
+    '{message}',
+    (of) => of.pending,
+  ],
+  [
+    METRIC.groupLagKnown,
+    '1 where Redis itself knows the lag, 0 where it is counted or estimated',
+    '',
+    (of) => (of.lagKnown ? 1 : 0),
+  ],
+  [
+    METRIC.oldestUndelivered,
+    'Age of the oldest entry that no worker has read; 0 without one',
+    's',
+    (of) => of.oldestUndeliveredMs / 1_000,
+  ],
+  [
+    METRIC.oldestPending,
+    'Age of the oldest entry that was read and not acknowledged; 0 without one',
+    's',
+    (of) => of.oldestPendingMs / 1_000,
+  ],
+]
+
+/**
+ * The metrics of the log, which one replica alone may tell: several would add up.
+ * @param read the figures; `undefined` in a replica that is not the one
+ */
+export function observeLog(metrics: Metrics, read: () => LogFigures | undefined): void {
+  const gauge = (
+    name: string,
+    description: string,
+    unit: string,
+    readings: (figures: LogFigures) => Reading[],
+  ) => {
+    metrics.observeGauge({ name, description, unit }, () => {
+      const figures = read()
+      return figures ? readings(figures) : []
+    })
+  }
+  for (const [name, description, unit, valueIn] of GROUPS) {
+    gauge(name, description, unit, ({ groups }) =>
+      Array.from(groups, ([group, reading]) => [valueIn(reading), { [LABEL.group]: group }]),
+    )
+  }
+  gauge(METRIC.streamLength, 'Entries of a stream, settled ones too', '{message}', ({ lengths }) =>
+    labelled(lengths, LABEL.stream),
+  )
+  gauge(METRIC.deadLetters, 'Dead letters that wait for somebody', '{message}', ({ deadLetters }) =>
+    labelled(deadLetters, LABEL.sink),
+  )
+  gauge(METRIC.streamBytes, 'Memory of the log in Redis', 'By', ({ bytes }) => [[bytes]])
+  gauge(
+    METRIC.redisMemory,
+    "Share of Redis' maxmemory that is used, of the fullest server",
+    '1',
+    ({ memory }) => known(memory),
+  )
+  gauge(METRIC.stalledGroups, 'Groups that nobody reads', '{group}', ({ stalled }) => known(stalled))
+}
+
+function labelled(values: ReadonlyMap<string, number>, label: string): Reading[] {
+  return Array.from(values, ([name, value]) => [value, { [label]: name }])
+}
+
+function known(value: number | undefined): Reading[] {
+  return value === undefined ? [] : [[value]]
+}

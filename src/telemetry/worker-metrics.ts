@@ -1,0 +1,187 @@
+import { REASONS } from '../errors.js'
+import { DEAD_LETTERS, OPERATION_DURATION } from './both-sides.js'
+import { AGE, BATCH, SHORT, SYNC_LAG } from './buckets.js'
+import type { Histogram, Series } from './histogram.js'
+import type { Metrics } from './metrics.js'
+import { ATTRIBUTE, LABEL, METRIC } from './names.js'
+
+/** A pool of connections, at this moment. */
+export interface PoolFigures {
+  readonly idle: number
+  readonly inUse: number
+  /** Those who wait for a connection. */
+  readonly waiting: number
+}
+
+/** What a worker tells when it is asked. */
+export interface WorkerState {
+  /** Whether its store does not take what it writes. */
+  failing(): boolean
+  /** Of its store, where it has a pool. */
+  pool?(): PoolFigures
+}
+
+/** What is told of an event when its fate is durable. Times in ms since 1970. */
+export interface Landing {
+  readonly receivedAt: number
+  /** The event's own timestamp; of one that has none, or that cannot be read, when it was received. */
+  readonly saidAt: number
+  readonly committedAt: number
+}
+
+/** The metrics of a sink's worker. */
+export class WorkerMetrics {
+  readonly #consumed
+  readonly #deadLettered
+  readonly #redelivered
+  readonly #retries
+  readonly #processing: Series
+  readonly #batch: Series
+  readonly #age: Series
+  readonly #landed: Series
+  readonly #died: Series
+  readonly #operations: Durations
+  readonly #store: Durations
+  readonly #sink
+  readonly #group
+
+  constructor(metrics: Metrics, sink: string, state: WorkerState) {
+    const bySink = { [LABEL.sink]: sink }
+    const byGroup = { [ATTRIBUTE.consumerGroup]: sink }
+    const histogram = (name: string, description: string, unit: string, bounds: readonly number[]) =>
+      metrics.histogram({ name, description, unit, bounds })
+    const counter = (name: string, description: string, unit: string) =>
+      metrics.counter({ name, description, unit })
+    this.#sink = bySink
+    this.#group = byGroup
+    this.#consumed = counter(METRIC.consumed, 'Entries that a worker has taken from the log', '{message}')
+    this.#deadLettered = metrics.counter(DEAD_LETTERS)
+    this.#redelivered = counter(
+      METRIC.redelivered,
+      'Entries that were taken over from a worker that had gone silent',
+      '{message}',
+    )
+    this.#retries = counter(METRIC.retries, 'Attempts that failed and were made again', '{attempt}')
+    this.#processing = histogram(
+      METRIC.processDuration,
+      'From the entries of a batch to their commit in the store, retries included',
+      's',
+      AGE,
+    ).with(byGroup)
+    this.#batch = histogram(METRIC.batchSize, 'Entries of a batch', '{message}', BATCH).with(bySink)
+    this.#age = histogram(
+      METRIC.eventAge,
+      'From the receipt of an event to its commit in the store; dead letters too',
+      's',
+      AGE,
+    ).with(bySink)
+    const lag = histogram(
+      METRIC.syncLag,
+      'From the timestamp within an event to its commit in the store, or to its dead letter',
+      's',
+      SYNC_LAG,
+    )
+    this.#landed = lag.with({ ...bySink, [LABEL.status]: 'success' })
+    this.#died = lag.with({ ...bySink, [LABEL.status]: 'failure' })
+    this.#operations = new Durations(metrics.histogram(OPERATION_DURATION))
+    this.#store = new Durations(histogram(METRIC.storeDuration, 'Commands to the store', 's', SHORT))
+    this.#beginAtZero()
+    observeState(metrics, bySink, state)
+  }
+
+  /** A worker has taken entries. */
+  consumed(count: number): void {
+    this.#consumed(count, this.#group)
+  }
+
+  redelivered(): void {
+    this.#redelivered(1, this.#sink)
+  }
+
+  retried(): void {
+    this.#retries(1, this.#sink)
+  }
+
+  /** A batch has come to its end. */
+  processed(durationMs: number, entries: number): void {
+    this.#processing.record(durationMs / 1_000)
+    this.#batch.record(entries)
+  }
+
+  /** An event is in the store. Costs about 0.1 us. */
+  landed({ receivedAt, saidAt, committedAt }: Landing): void {
+    this.#age.record(seconds(committedAt - receivedAt))
+    this.#landed.record(seconds(committedAt - saidAt))
+  }
+
+  /** An event becomes a dead letter. */
+  died({ receivedAt, saidAt, committedAt }: Landing): void {
+    this.#age.record(seconds(committedAt - receivedAt))
+    this.#died.record(seconds(committedAt - saidAt))
+  }
+
+  /** A dead letter is written. */
+  deadLettered(reason: string): void {
+    this.#deadLettered(1, { ...this.#sink, [LABEL.reason]: reason })
+  }
+
+  /** A command to the log. @param operation as Redis calls it, in small letters */
+  streamCall(operation: string, durationMs: number): void {
+    this.#operations.record(durationMs, { [ATTRIBUTE.operationName]: operation })
+  }
+
+  /** A command to the store. */
+  storeCall(system: string, operation: string, durationMs: number): void {
+    this.#store.record(durationMs, { [ATTRIBUTE.storeSystem]: system, [ATTRIBUTE.storeOperation]: operation })
+  }
+
+  /** What has not happened yet is 0 and not absent, so that the first time is seen as an increase. */
+  #beginAtZero(): void {
+    this.#consumed(0, this.#group)
+    this.#redelivered(0, this.#sink)
+    this.#retries(0, this.#sink)
+    for (const reason of Object.keys(REASONS))
+      this.#deadLettered(0, { ...this.#sink, [LABEL.reason]: reason })
+  }
+}
+
+/** Durations by labels that are known only as calls come; there are a handful. */
+class Durations {
+  readonly #series = new Map<string, Series>()
+
+  constructor(private readonly histogram: Histogram) {}
+
+  record(ms: number, labels: Readonly<Record<string, string>>): void {
+    const key = Object.values(labels).join(' ')
+    const series = this.#series.get(key) ?? this.histogram.with(labels)
+    this.#series.set(key, series)
+    series.record(ms / 1_000)
+  }
+}
+
+function observeState(metrics: Metrics, bySink: Record<string, string>, state: WorkerState): void {
+  const failing = { name: METRIC.failing, description: '1 while the store does not take what is written' }
+  metrics.observeGauge(failing, () => [[state.failing() ? 1 : 0, bySink]])
+  const { pool } = state
+  if (!pool) return
+  const named = { [LABEL.pool]: bySink[LABEL.sink] ?? '' }
+  const connections = {
+    name: METRIC.poolConnections,
+    description: 'Connections of a pool',
+    unit: '{connection}',
+  }
+  metrics.observeGauge(connections, () => {
+    const { idle, inUse } = pool()
+    return [
+      [idle, { [LABEL.state]: 'idle', ...named }],
+      [inUse, { [LABEL.state]: 'used', ...named }],
+    ]
+  })
+  const waiting = { name: METRIC.poolWaiting, description: 'Those who wait for a connection of a pool' }
+  metrics.observeGauge({ ...waiting, unit: '{request}' }, () => [[pool().waiting, named]])
+}
+
+/** Not below 0: the worker's clock may be behind that of the sender or of Redis. */
+function seconds(ms: number): number {
+  return Math.max(0, ms) / 1_000
+}

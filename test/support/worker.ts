@@ -1,0 +1,44 @@
+import { CONTRACTS } from '../../schemas/index.js'
+import { createDecoder } from '../../src/pipeline/decode.js'
+import { createTraces } from '../../src/pipeline/traces.js'
+import { runWorker, type WorkerOptions } from '../../src/pipeline/worker.js'
+import type { Change, Sink } from '../../src/sinks/sink.js'
+import { fold } from '../../src/state/fold.js'
+import type { ConsumerOptions } from '../../src/stream/consumer.js'
+import { newWorkerStats } from '../../src/telemetry/stats.js'
+import { NO_TRACING, type Tracing } from '../../src/telemetry/tracing.js'
+import { recordedLog } from './log.js'
+import type { TestStream } from './stream.js'
+
+/** Of the workers of {@link work}, in ms. */
+export const LEASE_MS = 800
+/** So often a worker of {@link work} takes over an entry. */
+export const MAX_DELIVERIES = 3
+
+/** Starts a worker on a stream; it runs until its `stop` or `giveUp` is aborted. */
+export async function work(
+  stream: TestStream,
+  sink: Sink,
+  { tracing = NO_TRACING, ...options }: Partial<ConsumerOptions> & { readonly tracing?: Tracing } = {},
+) {
+  const traces = createTraces(tracing, stream.group, stream.keys)
+  const member = await stream.join({ leaseMs: LEASE_MS, batch: 20, onCall: traces.onCall, ...options })
+  const [stop, giveUp] = [new AbortController(), new AbortController()]
+  const stats = newWorkerStats()
+  const { log, lines } = recordedLog()
+  const decode = createDecoder({ contracts: CONTRACTS, sink: 'mongo', maxClockSkewMs: 600_000 })
+  const limits = { batch: 7, maxDeliveries: MAX_DELIVERIES }
+  const parts: WorkerOptions<Change> = {
+    consumer: member.consumer,
+    decode,
+    fold,
+    sink,
+    ...limits,
+    stats,
+    log,
+    traces,
+  }
+  const ended = runWorker(parts, stop.signal, giveUp.signal)
+  ended.catch(() => undefined)
+  return { ...member, stop, giveUp, stats, lines, ended }
+}

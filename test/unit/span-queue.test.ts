@@ -1,0 +1,136 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { type ExportResult, ExportResultCode } from '@opentelemetry/core'
+import type { ReadableSpan } from '@opentelemetry/sdk-trace-base'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { ConfigError } from '../../src/config.js'
+import { explainExport, Losses } from '../../src/telemetry/losses.js'
+import { startTelemetry } from '../../src/telemetry/sdk.js'
+import { SpanQueue } from '../../src/telemetry/spans.js'
+import { createTracing, NO_TRACING } from '../../src/telemetry/tracing.js'
+import { recordedLog } from '../support/log.js'
+import { ORIGIN } from '../support/spans.js'
+
+const CAPACITY = 1_000
+
+/** Spans on their way to a collector that answers when the test says so. */
+function open() {
+  const { log, lines } = recordedLog()
+  const calls: { spans: ReadableSpan[]; answer: (result: ExportResult) => void }[] = []
+  const exporter = {
+    export: (spans: ReadableSpan[], answer: (result: ExportResult) => void) =>
+      void calls.push({ spans, answer }),
+    shutdown: async () => undefined,
+  }
+  const losses = new Losses(log, 'collector:4318')
+  const queue = new SpanQueue(exporter, CAPACITY, losses)
+  const tracing = createTracing({ ...ORIGIN, onEnd: (span) => queue.onEnd(span) }, 1)
+  const end = (count: number) => {
+    for (let i = 0; i < count; i++) tracing.startSpan('x', 'client').end()
+  }
+  return { calls, losses, lines, end }
+}
+
+const TAKEN: ExportResult = { code: ExportResultCode.SUCCESS }
+const failed = (message: string): ExportResult => ({
+  code: ExportResultCode.FAILED,
+  error: new Error(message),
+})
+
+describe('the queue of spans', () => {
+  it('loses none while the collector takes them', async () => {
+    const { calls, losses, lines, end } = open()
+    for (let turn = 1; turn <= 20; turn++) {
+      end(512)
+      await nextTurn()
+      calls.at(-1)?.answer(TAKEN)
+      await nextTurn()
+      expect(calls).toHaveLength(turn)
+    }
+    expect([losses.total, lines]).toEqual([0, []])
+  })
+
+  it('holds as many as it may, and counts what it drops beyond', async () => {
+    const { calls, losses, end } = open()
+    end(512)
+    expect(calls).toHaveLength(1)
+    end(CAPACITY + 30)
+    expect(losses.total).toBe(30)
+    calls[0]?.answer(TAKEN)
+    await nextTurn()
+    expect(calls[1]?.spans).toHaveLength(512)
+    end(512 + 7)
+    expect(losses.total).toBe(37)
+  })
+
+  it('counts what the collector refuses', async () => {
+    const { calls, losses, lines, end } = open()
+    end(512)
+    calls[0]?.answer(failed('Bad Gateway'))
+    await nextTurn()
+    expect(losses.total).toBe(512)
+    expect(lines).toEqual(['warn Telemetry is lost: 512 spans to collector:4318: Bad Gateway'])
+  })
+})
+
+describe('what is lost', () => {
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ['performance'] })
+  })
+  afterEach(() => {
+    vi.useRealTimers()
+  })
+
+  it('is told once a minute, with all that has come together', () => {
+    const { log, lines } = recordedLog()
+    const losses = new Losses(log, 'c:1')
+    losses.add(1, 'spans', 'first')
+    losses.add(2, 'spans', 'second')
+    vi.advanceTimersByTime(59_000)
+    losses.add(3, 'spans', 'third')
+    expect(lines).toEqual(['warn Telemetry is lost: 1 spans to c:1: first'])
+    vi.advanceTimersByTime(1_000)
+    losses.add(4, 'spans', 'fourth')
+    losses.add(5, 'spans', 'fifth')
+    expect(lines[1]).toBe('warn Telemetry is lost: 9 spans to c:1: fourth')
+    losses.tell()
+    losses.tell()
+    expect(lines.slice(2)).toEqual(['warn Telemetry is lost: 5 spans to c:1: fifth'])
+    expect(losses.total).toBe(15)
+  })
+
+  it('says something even where the error has no message', () => {
+    const silent = Object.assign(new AggregateError([], ''), { code: 'ECONNREFUSED' })
+    expect([explainExport(silent), explainExport(undefined)]).toEqual(['ECONNREFUSED', 'no reason given'])
+  })
+})
+
+describe('startTelemetry', () => {
+  const config = {
+    TRACE_SAMPLE_RATIO: 1,
+    OTEL_BSP_MAX_QUEUE_SIZE: 1_000,
+    OTEL_METRIC_EXPORT_INTERVAL: 60_000,
+  }
+
+  it('traces nothing without a collector', async () => {
+    const telemetry = startTelemetry(config, ['edge'], recordedLog().log)
+    expect(telemetry.tracing).toBe(NO_TRACING)
+    await telemetry.close()
+  })
+
+  it('closes in time though the collector is away, and tells what is lost', async () => {
+    const { log, lines } = recordedLog()
+    const endpoint = 'http://user:swordfish@127.0.0.1:9'
+    const telemetry = startTelemetry({ ...config, OTEL_EXPORTER_OTLP_ENDPOINT: endpoint }, ['edge'], log)
+    telemetry.tracing.startSpan('x', 'server').end()
+    const since = performance.now()
+    await telemetry.close()
+    expect(performance.now() - since).toBeLessThan(3_000)
+    const why = 'it has not taken them by the end of the process'
+    expect(lines).toEqual([`warn Telemetry is lost: 1 spans to 127.0.0.1:9: ${why}`])
+  })
+
+  it.each(['collector:4318', 'http://', '4318'])('names %s as no URL', (endpoint) => {
+    const wrong = { ...config, OTEL_EXPORTER_OTLP_ENDPOINT: endpoint }
+    expect(() => startTelemetry(wrong, [], recordedLog().log)).toThrow(ConfigError)
+  })
+})
