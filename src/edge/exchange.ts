@@ -80,8 +80,9 @@ export class Exchange {
     this.trace?.kept(stream, entry)
     this.#answer((res, close) => {
       this.traffic.accepted++
-      const ms = performance.now() - this.#begun
-      this.traffic.latency.record(ms)
+      const now = performance.now()
+      const ms = now - this.#begun
+      this.traffic.latency.record(ms, now)
       this.record?.(202, ms)
       res
         .writeStatus('202 Accepted')

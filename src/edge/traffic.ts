@@ -1,12 +1,12 @@
-import { RecentDurations } from '../telemetry/stats.js'
+import { type Quantiles, RecentDurations } from '../telemetry/durations.js'
 import { REFUSALS, type RefusalCode } from './refusal.js'
 
 /** What an edge has done so far, as plain JSON. */
 export interface EdgeStats {
   /** Requests answered 202. */
   readonly accepted: number
-  /** How long the last of them took, from their headers to their answer, in ms; undefined before the first. */
-  readonly latencyMs: { readonly p50: number | undefined; readonly p99: number | undefined }
+  /** How long those of the last minute took, from their headers to their answer. */
+  readonly latencyMs: Quantiles
   /** Requests that were answered otherwise, by the code of the answer. */
   readonly refused: Readonly<Record<RefusalCode, number>>
   /** Requests whose sender went away before the answer. What was read wholly is kept all the same. */
@@ -77,8 +77,7 @@ export class Traffic {
   }
 
   stats(): EdgeStats {
-    const { latency } = this
-    return { ...this.figures(), latencyMs: { p50: latency.quantile(0.5), p99: latency.quantile(0.99) } }
+    return { ...this.figures(), latencyMs: this.latency.quantiles() }
   }
 }
 

@@ -179,9 +179,10 @@ async function process<Item extends { readonly origin: Position }>(
 
 function count(outcomes: readonly Outcome[], stats: WorkerStats): void {
   const now = Date.now()
+  const monotonic = performance.now()
   for (const { entry, letters } of outcomes) {
     stats.settled++
     stats.deadLettered += letters.length
-    stats.lag.record(now - receivedAt(entry.id))
+    stats.lag.record(now - receivedAt(entry.id), monotonic)
   }
 }

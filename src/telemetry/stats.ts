@@ -1,29 +1,5 @@
+import { type Quantiles, RecentDurations } from './durations.js'
 import { Progress } from './progress.js'
-
-/** How long the last observations took, exactly: a ring of the newest values. */
-export class RecentDurations {
-  readonly #values: Float64Array
-  #count = 0
-
-  /** @param size how many observations are remembered */
-  constructor(size = 2_048) {
-    this.#values = new Float64Array(size)
-  }
-
-  /** @param ms a duration in milliseconds */
-  record(ms: number): void {
-    this.#values[this.#count++ % this.#values.length] = ms
-  }
-
-  /**
-   * @param share 0 to 1: 0.99 is the 99th percentile
-   * @returns milliseconds; `undefined` before the first observation
-   */
-  quantile(share: number): number | undefined {
-    const known = this.#values.subarray(0, Math.min(this.#count, this.#values.length)).toSorted()
-    return known[Math.min(known.length - 1, Math.floor(share * known.length))]
-  }
-}
 
 /** Writes that fail: since when, how often, and what the store says. */
 export interface Failing {
@@ -82,10 +58,11 @@ export interface WorkerFigures {
   readonly deadLettered: number
   readonly retries: number
   readonly failing?: Failing | undefined
-  readonly lagMs: { readonly p50?: number | undefined; readonly p99?: number | undefined }
+  /** Of the last minute. */
+  readonly lagMs: Quantiles
 }
 
 /** Reads off a worker's figures. */
 export function workerFigures({ lag, progress: _, ...counts }: WorkerStats): WorkerFigures {
-  return { ...counts, lagMs: { p50: lag.quantile(0.5), p99: lag.quantile(0.99) } }
+  return { ...counts, lagMs: lag.quantiles() }
 }
