@@ -27,6 +27,7 @@ export async function existing(
   return {
     name,
     url,
+    pid: undefined,
     chose: `${name} at ${withoutPassword(url)}, as ${variable} says`,
     stop: async () => {},
     kill: async () => refuse('kill'),

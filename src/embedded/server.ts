@@ -79,6 +79,10 @@ class Server implements Service {
     this.chose = recipe.chose
   }
 
+  get pid(): number | undefined {
+    return this.#child?.pid
+  }
+
   async start(signal: AbortSignal = new AbortController().signal): Promise<void> {
     signal.throwIfAborted()
     if (this.#child !== undefined) return

@@ -4,6 +4,8 @@ import { join } from 'node:path'
 export interface Service {
   readonly name: 'redis' | 'postgres' | 'mongodb'
   readonly url: string
+  /** Of its first process; `undefined` where the server is not ours, or does not run. */
+  readonly pid: number | undefined
   /** One line for a person: what was chosen, and why or where its data is. */
   readonly chose: string
   /** Ends the server in an orderly way. A server that was there already is left alone. Never throws. */

@@ -6,6 +6,7 @@ import type { Environment } from '../../config.js'
 /** `tributary start <role>` as a process of its own. */
 export interface RoleProcess {
   readonly role: string
+  readonly pid: number
   /** Its admin port. */
   readonly adminPort: number
   /** Resolves to what it exits with: a code, or the signal that ended it. */
@@ -48,7 +49,8 @@ export async function startRole(options: RoleOptions, signal: AbortSignal): Prom
   })
   const lastWords = captureLog(child, logFile, (message) => onWarning(`${role}: ${message}`))
   const exited = once(child, 'exit').then(([code, by]) => (code ?? by) as number | string)
-  const running: RoleProcess = { role, adminPort, exited, kill: (by) => void child.kill(by) }
+  const { pid = 0 } = child
+  const running: RoleProcess = { role, pid, adminPort, exited, kill: (by) => void child.kill(by) }
   const died = exited.then((code) => {
     throw new Error(`${role} ended (${code}) before it was ready:\n${lastWords()}`)
   })

@@ -49,7 +49,12 @@ function expectLayout({ table, generation }: Layout): string {
 
 /** The statements that take one table's rows of a batch, the last of them by COPY. */
 export function stageStatements(layout: Layout): string {
-  return `${expectLayout(layout)}; COPY ${nameOf('stage', layout)} FROM STDIN`
+  return `${expectLayout(layout)}; ${copyStatement(layout)}`
+}
+
+/** The COPY alone. */
+export function copyStatement(layout: Layout): string {
+  return `COPY ${nameOf('stage', layout)} FROM STDIN`
 }
 
 /** The statement that joins what was staged into the table. */

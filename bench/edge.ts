@@ -1,0 +1,162 @@
+import type { RoleProcess } from '../src/cli/dev/roles.js'
+import { freePort } from '../src/embedded/port.js'
+import { Durations } from '../src/telemetry/durations.js'
+import { type Generator, startGenerator } from './load/generator.js'
+import type { RequestRecipe } from './load/plan.js'
+import { type Bed, KEYS } from './support/bed.js'
+import { startChild } from './support/child.js'
+import { type Case, inTurn, type Run, type Subject } from './support/figures.js'
+import type { Suite } from './support/suite.js'
+import { cpuSeconds } from './support/usage.js'
+
+/** A server that takes webhooks. */
+interface Target {
+  readonly port: number
+  /** Of the processes that serve. */
+  readonly pids: readonly number[]
+  /** How many requests it has kept. */
+  kept(): Promise<number>
+  end(): Promise<void>
+}
+
+/** Bodies like those of CXone, made before: for the edge it does not matter whether they come again. */
+const SIGNED: RequestRecipe = { body: 'contact', size: 700, signed: true, run: 'edge', variety: 2_000 }
+const STREAM = 'bench:events'
+
+interface Load {
+  readonly connections: number
+  readonly requests: RequestRecipe
+  readonly seconds: number
+}
+
+/** How many signed requests a second one edge acknowledges, beside the ceiling and what others would write. */
+export const edgeSuite: Suite = {
+  name: 'edge',
+  about:
+    'Requests a second, closed loop: every connection sends as soon as it is answered. Generator, server and Redis ' +
+    'share the machine. The ceiling reads the body and answers; it checks and keeps nothing.',
+  async run({ bed, quick, say }) {
+    const generator = await startGenerator()
+    const seconds = quick ? 3 : 6
+    const rounds = quick ? 1 : 3
+    const measure = (title: string, load: Load, names: readonly (keyof typeof TARGETS)[], times = rounds) =>
+      inTurn(
+        title,
+        'acked/s',
+        names.map((name) => subject(name, bed, generator, load)),
+        times,
+        say,
+      )
+    try {
+      const cases: Case[] = []
+      for (const connections of quick ? [64] : [64, 256]) {
+        const load = { connections, requests: SIGNED, seconds }
+        cases.push(await measure(`700 B, ${connections} connections`, load, ['tributary', ...BASELINES]))
+      }
+      const bad = { ...SIGNED, signed: false }
+      cases.push(await measure('bad signature', { connections: 64, requests: bad, seconds }, ['tributary']))
+      if (quick) return cases
+      for (const size of [1_024, 16_384, 262_144]) {
+        const requests = { ...SIGNED, size, variety: Math.min(2_000, Math.ceil(64e6 / size)) }
+        const load = { connections: 64, requests, seconds }
+        cases.push(await measure(`${size / 1_024} KiB, 64 connections`, load, ['tributary', 'ceiling'], 1))
+      }
+      const requests = { ...SIGNED, body: 'events', size: 500, variety: 100 } as const
+      cases.push(
+        await measure(
+          '500 events a request, 64 connections',
+          { connections: 64, requests, seconds },
+          ['tributary', 'ceiling'],
+          1,
+        ),
+      )
+      return cases
+    } finally {
+      await generator.end()
+    }
+  },
+}
+
+const BASELINES = ['ceiling', 'fastify, pipelined', 'fastify, XADD alone'] as const
+
+const TARGETS = {
+  tributary: startTributary,
+  ceiling: async () => {
+    const child = await startChild(new URL('./edge/ceiling.js', import.meta.url))
+    return { port: Number(child.ready), pids: [child.pid], kept: async () => Number.NaN, end: child.end }
+  },
+  'fastify, pipelined': (bed: Bed) => startFastify(bed, 'pipelined'),
+  'fastify, XADD alone': (bed: Bed) => startFastify(bed, 'alone'),
+} as const satisfies Record<string, (bed: Bed) => Promise<Target>>
+
+async function startTributary(bed: Bed): Promise<Target> {
+  const port = await freePort()
+  const edge: RoleProcess = await bed.start('edge', { PORT: String(port) })
+  return {
+    port,
+    pids: [edge.pid],
+    kept: () => bed.client.xlen(KEYS[0]?.events ?? ''),
+    end: () => bed.stop(edge),
+  }
+}
+
+async function startFastify(bed: Bed, manner: string): Promise<Target> {
+  const child = await startChild(new URL('./edge/fastify.js', import.meta.url), [
+    bed.redis.url,
+    STREAM,
+    manner,
+  ])
+  return {
+    port: Number(child.ready),
+    pids: [child.pid],
+    kept: () => bed.client.xlen(STREAM),
+    end: child.end,
+  }
+}
+
+function subject(name: keyof typeof TARGETS, bed: Bed, generator: Generator, load: Load): Subject {
+  return {
+    name,
+    run: async () => {
+      await bed.flush()
+      const target = await TARGETS[name](bed)
+      try {
+        return await measureTarget(target, bed, generator, load)
+      } finally {
+        await target.end()
+      }
+    },
+  }
+}
+
+async function measureTarget(target: Target, bed: Bed, generator: Generator, load: Load): Promise<Run> {
+  const { connections, requests, seconds } = load
+  const plan = { port: target.port, connections, requests }
+  const used = () => target.pids.reduce((sum, pid) => sum + cpuSeconds(pid), 0)
+  const [before, redisBefore] = [used(), cpuSeconds(bed.pids.redis)]
+  const report = await generator.run({ ...plan, loop: { kind: 'closed', warmUp: 2, seconds } })
+  const [cpu, redisCpu] = [used() - before, cpuSeconds(bed.pids.redis) - redisBefore]
+  const answered = requests.signed ? (report.byStatus[202] ?? 0) : (report.byStatus[401] ?? 0)
+  const all = Object.values(report.byStatus).reduce((sum, n) => sum + n, 0)
+  // The warm-up's requests have had their share, too.
+  const requestsOfAll = (all * (seconds + 2)) / seconds
+  const durations = new Durations(report.durations)
+  const kept = await target.kept()
+  const lost = Number.isNaN(kept) ? 0 : report.acknowledged - kept
+  const problems = [
+    lost !== 0 && `${report.acknowledged} acknowledged, ${kept} kept`,
+    report.unanswered > 0 && `${report.unanswered} unanswered`,
+    answered !== all && `answers ${JSON.stringify(report.byStatus)}`,
+  ].filter((problem) => problem !== false)
+  return {
+    figures: {
+      'acked/s': answered / report.seconds,
+      'p50 ms': durations.quantile(0.5),
+      'p99 ms': durations.quantile(0.99),
+      'p99.9 ms': durations.quantile(0.999),
+      'CPU us/request': (cpu / requestsOfAll) * 1e6,
+      'Redis us/request': (redisCpu / requestsOfAll) * 1e6,
+    },
+    invalid: problems.length > 0 ? problems.join('; ') : undefined,
+  }
+}

@@ -1,0 +1,93 @@
+import { resolve } from 'node:path'
+import { CONTRACTS, ENTITIES } from '../../schemas/index.js'
+import { type RoleProcess, startRole } from '../../src/cli/dev/roles.js'
+import { secretsVariable } from '../../src/config.js'
+import { freePort } from '../../src/embedded/port.js'
+import { dataFolder, type Service } from '../../src/embedded/service.js'
+import { migrateMongo } from '../../src/sinks/mongo/migrate.js'
+import { migratePostgres } from '../../src/sinks/postgres/migrate.js'
+import { openClient } from '../../src/stream/client.js'
+import { partitionKeys } from '../../src/stream/keys.js'
+import type { RedisClient } from '../../src/stream/redis.js'
+import { ownServers } from '../../test/support/own.js'
+import { SECRET } from '../load/bodies.js'
+
+/** The package's folder: this file is compiled to `dist/bench/support`. */
+const ROOT = resolve(import.meta.dirname, '../../..')
+const MAIN = resolve(ROOT, 'dist/src/cli/main.js')
+export const DATABASES = { state: 'cxone', events: 'cxone_events' }
+/** The most partitions that a bench uses. */
+export const KEYS = partitionKeys('cxone', 16)
+
+/** Real servers of a bench's own, empty at first. */
+export interface Bed {
+  readonly redis: Service
+  readonly postgres: Service
+  readonly mongo: Service
+  /** For looks and seeds, not for what is measured. */
+  readonly client: RedisClient
+  readonly pids: { readonly redis: number; readonly postgres: number; readonly mongo: number }
+  /** Starts a role as a container would, and resolves when it works. */
+  start(role: string, env?: Readonly<Record<string, string>>): Promise<RoleProcess>
+  /** Ends a role as an orchestrator does. */
+  stop(role: RoleProcess): Promise<void>
+  /** Empties Redis. */
+  flush(): Promise<void>
+  end(): Promise<void>
+}
+
+/** Starts the servers and migrates. @param say is told what takes time */
+export async function openBed(say: (line: string) => void): Promise<Bed> {
+  const own = ownServers(say)
+  const home = { home: resolve(ROOT, '.tributary') }
+  try {
+    const [redis, postgres, mongo] = await Promise.all([own.redis(home), own.postgres(home), own.mongo(home)])
+    for (const { chose } of [redis, postgres, mongo]) say(`  ${chose}`)
+    const to = { entities: ENTITIES, report: () => undefined, signal: new AbortController().signal }
+    await migratePostgres({ url: postgres.url, ...to })
+    await migrateMongo({ url: mongo.url, databases: DATABASES, ...to })
+    const client = await openClient(redis.url, 'patient', () => undefined)
+    const env = {
+      ...process.env,
+      ...Object.fromEntries(CONTRACTS.map(({ name }) => [secretsVariable(name), SECRET])),
+      HOST: '127.0.0.1',
+      REDIS_URL: redis.url,
+      POSTGRES_URL: postgres.url,
+      MONGODB_URL: mongo.url,
+      STREAM_PREFIX: 'cxone',
+      MONGODB_STATE_DATABASE: DATABASES.state,
+      MONGODB_EVENTS_DATABASE: DATABASES.events,
+      SINKS_NOT_RUN: 'interactions,feed',
+      LOG_LEVEL: 'warn',
+    }
+    let started = 0
+    return {
+      ...{ redis, postgres, mongo, client },
+      pids: { redis: redis.pid ?? 0, postgres: postgres.pid ?? 0, mongo: mongo.pid ?? 0 },
+      start: async (role, more = {}) =>
+        await startRole(
+          {
+            main: MAIN,
+            role,
+            adminPort: await freePort(),
+            env: { ...env, ...more },
+            logFile: resolve(dataFolder(own.options), `${role}-${started++}.log`),
+            onWarning: (message) => say(`  warning of ${message}`),
+          },
+          to.signal,
+        ),
+      stop: async (role) => {
+        role.kill('SIGTERM')
+        await role.exited
+      },
+      flush: async () => void (await client.call('FLUSHALL')),
+      end: async () => {
+        client.disconnect()
+        await own.end()
+      },
+    }
+  } catch (error) {
+    await own.end()
+    throw error
+  }
+}

@@ -1,0 +1,19 @@
+import type { Bed } from './bed.js'
+import type { Case } from './figures.js'
+
+/** What a suite gets. */
+export interface SuiteContext {
+  readonly bed: Bed
+  /** About 2 minutes for all suites together, instead of 15. */
+  readonly quick: boolean
+  /** Is told, a line at a time, what has come out. */
+  readonly say: (line: string) => void
+}
+
+/** A group of measurements. */
+export interface Suite {
+  readonly name: string
+  /** For a person: what is measured, and how. */
+  readonly about: string
+  run(context: SuiteContext): Promise<Case[]>
+}

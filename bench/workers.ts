@@ -1,0 +1,136 @@
+import { randomBytes } from 'node:crypto'
+import { MongoClient } from 'mongodb'
+import { type Bed, DATABASES } from './support/bed.js'
+import { type Case, caseOf, describeRun, type Run } from './support/figures.js'
+import type { Suite } from './support/suite.js'
+import { hasPsql } from './workers/psql.js'
+import {
+  baseline,
+  clearDocuments,
+  documentMarks,
+  driverCeiling,
+  psqlCeiling,
+  runWorker,
+  tributary,
+  type Worker,
+} from './workers/subjects.js'
+import { openTables } from './workers/table.js'
+import { type Backlog, duplicates, hotKeys, newKeys, patches } from './workers/tellings.js'
+
+const RATE = 'events/s'
+
+/** What a store's suite needs. */
+interface Field {
+  readonly bed: Bed
+  readonly workers: readonly Worker[]
+  /** Of a backlog for workers that can do it all. */
+  readonly count: number
+  readonly rounds: number
+  /** Empties the store, or just settles it. */
+  readonly clear: () => Promise<void>
+  readonly settle: () => Promise<void>
+  readonly say: (line: string) => void
+}
+
+/** A contact's life: told, told again, changed. And contacts that are told of again and again. */
+const LIVES: readonly (readonly ((run: string, count: number) => Backlog)[])[] = [
+  [newKeys, duplicates, patches],
+  [hotKeys],
+]
+
+/**
+ * Each worker goes through whole lives, in turn with the others: what a case begins with is what the one before has
+ * left. @returns a case for each part of a life
+ */
+async function compare(
+  { bed, workers, count, rounds, clear, settle, say }: Field,
+  about: string,
+): Promise<Case[]> {
+  const cases = new Map<string, Map<string, Run[]>>()
+  for (let round = 0; round < rounds; round++) {
+    for (const [life, worker] of LIVES.flatMap((one) => workers.map((by) => [one, by] as const))) {
+      await clear()
+      const keys = randomBytes(3).toString('hex')
+      for (const make of life) {
+        const backlog = make(keys, Math.ceil(count * worker.share))
+        const title = `${about}, ${backlog.title}`
+        await bed.flush()
+        await settle()
+        const run = await runWorker(bed, worker, backlog)
+        say(describeRun(title, RATE, worker.name, run))
+        const runs = cases.get(title) ?? new Map<string, Run[]>()
+        runs.set(worker.name, [...(runs.get(worker.name) ?? []), run])
+        cases.set(title, runs)
+      }
+    }
+  }
+  return Array.from(cases, ([title, runs]) => caseOf(title, RATE, runs))
+}
+
+/** How fast a backlog is worked off into Postgres, beside its ceiling and what others would write. */
+export const postgresSuite: Suite = {
+  name: 'postgres',
+  about:
+    'A backlog in the log until it is committed and acknowledged, by one worker process unless said otherwise; the first ' +
+    'tenth is warm-up. The ceiling is psql, which sends the same rows in the same batches of 1,000 and joins them by the ' +
+    'same statement: it reads, decodes and acknowledges nothing.',
+  async run({ bed, quick, say }) {
+    const tables = await openTables(bed.postgres.url)
+    const ours = () => tables.marks('tributary.contacts')
+    const theirs = () => tables.marks('bench.contacts')
+    const ceiling = (await hasPsql(say)) ? [psqlCeiling(tables)] : []
+    if (ceiling.length === 0) say('  left out: psql, which is not on PATH and cannot be installed')
+    const slow = quick ? 0.15 : 0.1
+    const field = { bed, rounds: quick ? 1 : 2, clear: tables.clear, settle: tables.settle, say }
+    try {
+      return await compare(
+        {
+          ...field,
+          count: quick ? 60_000 : 200_000,
+          workers: [
+            tributary('postgres', ours),
+            ...ceiling,
+            baseline('a statement an event', 'row', 'postgres', slow, theirs),
+            baseline('a statement an event, a transaction a batch', 'transaction', 'postgres', slow, theirs),
+            baseline('multi-row VALUES', 'values', 'postgres', 0.5, theirs),
+            ...(quick ? [] : [tributary('postgres', ours, { processes: 2 })]),
+          ],
+        },
+        'Postgres',
+      )
+    } finally {
+      await tables.end()
+    }
+  },
+}
+
+/** The same for MongoDB. */
+export const mongoSuite: Suite = {
+  name: 'mongo',
+  about:
+    'As for Postgres. The ceiling is the driver, which is given the same operations in the same batches, made before: it ' +
+    'does not read what is stored, though the worker has to, to know them. Of duplicates there are no operations.',
+  async run({ bed, quick, say }) {
+    const client = new MongoClient(bed.mongo.url)
+    const ours = () => documentMarks(client, DATABASES.state, 'state.contacts')
+    const theirs = () => documentMarks(client, 'bench', 'contacts')
+    const settle = async () => undefined
+    try {
+      return await compare(
+        {
+          ...{ bed, rounds: 1, clear: () => clearDocuments(client), settle, say },
+          count: quick ? 5_000 : 20_000,
+          workers: [
+            tributary('mongo', ours),
+            driverCeiling(ours),
+            baseline('updateOne an event', 'update-one', 'mongo', 0.2, theirs),
+            ...(quick ? [] : [tributary('mongo', ours, { processes: 2 })]),
+          ],
+        },
+        'MongoDB',
+      )
+    } finally {
+      await client.close()
+    }
+  },
+}

@@ -1,0 +1,91 @@
+import { cdc } from '../../schemas/cdc.js'
+import type { NewEntry } from '../../src/stream/entry.js'
+import { createProducer } from '../../src/stream/producer.js'
+import { contactBody, markOf, type Telling } from '../load/bodies.js'
+import { type Bed, KEYS } from '../support/bed.js'
+
+/** Bytes of a `contact.created`. */
+const BODY_BYTES = 700
+/** Entries of one append. */
+const APPEND = 100
+
+/** A backlog of events, and what has to be in the store once it is worked off. */
+export interface Backlog {
+  readonly title: string
+  readonly count: number
+  /** The n-th event, from 0. */
+  telling(n: number): Telling
+}
+
+/** Where the keys of a run begin; a fresh one has nothing in the stores. */
+export type KeyPrefix = string
+
+/** Each contact is new. */
+export function newKeys(run: KeyPrefix, count: number): Backlog {
+  return {
+    title: 'new keys',
+    count,
+    telling: (n) => ({ operation: 'created', key: `${run}-${n}`, turn: n }),
+  }
+}
+
+/** Everything that {@link newKeys} told is told again. */
+export function duplicates(run: KeyPrefix, count: number): Backlog {
+  return { ...newKeys(run, count), title: 'all duplicates' }
+}
+
+/** Two fields of each contact that {@link newKeys} told change. */
+export function patches(run: KeyPrefix, count: number): Backlog {
+  return {
+    title: 'patches',
+    count,
+    telling: (n) => ({ operation: 'updated', key: `${run}-${n}`, turn: count + n }),
+  }
+}
+
+/** Every contact is told of a hundred times, in turn. */
+export function hotKeys(run: KeyPrefix, count: number): Backlog {
+  const keys = Math.ceil(count / 100)
+  return {
+    title: 'hot keys (1 %)',
+    count,
+    telling: (n) => ({ operation: 'created', key: `${run}-${n % keys}`, turn: n }),
+  }
+}
+
+/** The marker that each contact has in the end, by its key. */
+export function expected({ count, telling }: Backlog): Map<string, string> {
+  const marks = new Map<string, string>()
+  for (let n = 0; n < count; n++) {
+    const { key, turn } = telling(n)
+    marks.set(key, markOf(turn))
+  }
+  return marks
+}
+
+/** The body of an event as CXone sends it. */
+export function bodyOf(telling: Telling, bytes = BODY_BYTES): string {
+  return contactBody(telling, bytes)
+}
+
+/** Puts a backlog into the log, spread over the partitions. About 10 us an entry. */
+export async function append(
+  bed: Bed,
+  backlog: Backlog,
+  { partitions = 1, bytes = BODY_BYTES } = {},
+): Promise<void> {
+  const producer = createProducer(bed.client, KEYS.slice(0, partitions))
+  const under = new Set<Promise<unknown>>()
+  for (let first = 0; first < backlog.count; first += APPEND) {
+    const size = Math.min(APPEND, backlog.count - first)
+    const entries = Array.from({ length: size }, (_, i) => entryOf(backlog.telling(first + i), bytes))
+    const call: Promise<unknown> = producer.append(entries).finally(() => under.delete(call))
+    under.add(call)
+    if (under.size >= 4) await Promise.race(under)
+  }
+  await Promise.all(under)
+}
+
+function entryOf(telling: Telling, bytes: number): NewEntry {
+  return { source: cdc.name, delivery: '', trace: '', body: Buffer.from(bodyOf(telling, bytes), 'latin1') }
+}
