@@ -72,7 +72,7 @@ export interface Contract {
   readonly list?: string
   /** The events of a request's body that has the shape. */
   events(body: unknown): readonly unknown[]
-  /** What a single event must look like; one that does not is dead-lettered alone. */
+  /** What a single event must look like; one that does not is dead-lettered alone. The body's, where that is the event. */
   readonly event: Shape
   /** What an event that has the shape states; left out where neither `postgres` nor `mongo` is fed. */
   readonly interpret?: (event: unknown) => Fact | UnknownType
@@ -118,11 +118,12 @@ export function defineContract<Body extends TSchema, Event extends TObject>(
     throw new Error(`The contract ${name} feeds a store, but has no interpret()`)
   if (!clean && sinks.includes('feed'))
     throw new Error(`The contract ${name} feeds the clean feed, but has no clean()`)
+  const body = compile(definition.body)
   return {
     ...data,
-    body: compile(definition.body),
+    body,
     events: (body) => definition.events(body as Static<Body>),
-    event: compile(definition.event),
+    event: Object.is(definition.event, definition.body) ? body : compile(definition.event),
     ...(interpret && { interpret: (event: unknown) => interpret(event as Static<Event>) }),
     ...(clean && { clean: (event: unknown) => clean(event as Static<Event>) }),
   }

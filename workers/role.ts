@@ -6,13 +6,12 @@ import type { Admin } from '../src/ops/admin.js'
 import { createDecoder } from '../src/pipeline/decode.js'
 import { changeSaidAt, Recorder, type SaidAt } from '../src/pipeline/recorder.js'
 import { createTraces } from '../src/pipeline/traces.js'
-import { runWorker, type WorkerOptions } from '../src/pipeline/worker.js'
+import { type Keyed, runWorker, type WorkerOptions } from '../src/pipeline/worker.js'
 import { retryTransient } from '../src/retry.js'
 import type { Lifecycle } from '../src/shutdown.js'
 import type { Sink } from '../src/sinks/sink.js'
 import { watched } from '../src/sinks/watched.js'
 import { fold } from '../src/state/fold.js'
-import type { Position } from '../src/state/version.js'
 import { openClient } from '../src/stream/client.js'
 import { Consumer } from '../src/stream/consumer.js'
 import { BudgetKeeper } from '../src/stream/dead-letters/budget.js'
@@ -27,6 +26,9 @@ import { WorkerMetrics, type WorkerState } from '../src/telemetry/worker-metrics
 
 /** Writes that fail for longer than this are an outage, in ms: the log says when it is over. */
 const OUTAGE_MS = 10_000
+
+/** Batches that a worker writes at a time: while one waits for its store's disk, the other is made ready and sent. */
+const WRITES = 2
 
 /** What the process gives to each role that it hosts. */
 export interface Host {
@@ -85,7 +87,7 @@ export function startStoreWorker(
  * @param meaning what an entry means for the sink
  * @param open connects to the store; tried again while that is away
  */
-export async function startSinkWorker<Item extends { readonly origin: Position }>(
+export async function startSinkWorker<Item extends Keyed>(
   host: Host,
   name: SinkName,
   { saidAt, ...meaning }: Meaning<Item>,
@@ -130,7 +132,7 @@ export async function startSinkWorker<Item extends { readonly origin: Position }
     // A deadlock or a short break is nobody's business once it is over.
     if (failedMs > OUTAGE_MS) log.info({ failedMs, attempts }, `The ${name} sink takes writes again`)
   })
-  const limits = { batch: config.BATCH_MAX_EVENTS, maxDeliveries: config.MAX_DELIVERIES }
+  const limits = { batch: config.BATCH_MAX_EVENTS, writes: WRITES, maxDeliveries: config.MAX_DELIVERIES }
   const work = { consumer, ...meaning, sink, ...limits, stats, log, traces, recorder }
   const ended = runWorker(work, stopping, giveUp).catch((error) => {
     if (!giveUp.aborted) lifecycle.stop(`the ${name} worker crashed`, error)

@@ -73,6 +73,11 @@ export class BatchTrace {
     return this.#span.traceparent
   }
 
+  /** Whether these, or this one, are of the batch. */
+  has([entry]: readonly Entry[]): boolean {
+    return entry !== undefined && this.#batch.entries.includes(entry)
+  }
+
   /** Learns which items came from which entry. One that is for other sinks leaves no spans here. */
   onDecoded(decoded: readonly Decoded<unknown>[]): void {
     for (const { entry, changes, rejected } of decoded) {

@@ -3,7 +3,7 @@ import { RejectedError } from '../errors.js'
 import type { Change } from '../sinks/sink.js'
 import type { Position } from '../state/version.js'
 import { type Entry, isFor, placeOf } from '../stream/entry.js'
-import { readEvents, WHOLE_REQUEST } from './read.js'
+import { NONE, readEvents, WHOLE_REQUEST } from './read.js'
 
 /** What an entry means for one sink. */
 export interface Decoded<Item = Change> {
@@ -58,5 +58,5 @@ export function decoder<Item>(
 }
 
 function nothing<Item>(entry: Entry): Decoded<Item> {
-  return { entry, changes: [], rejected: new Map(), list: undefined }
+  return { entry, changes: [], rejected: NONE, list: undefined }
 }

@@ -3,6 +3,18 @@ import { isExact } from '../../schemas/number.js'
 /** Without a run of digits or an exponent like these, every number in a text is exact. */
 const SUSPECT = /\d(?:[\d.]{15}|[eE][+-]?\d{3})/
 
+/** Whether there is a number anywhere in a JSON value: most events are texts alone. */
+export function holdsNumber(value: unknown): boolean {
+  const left: unknown[] = [value]
+  // A loop, not a recursion: a body may be nested deeper than the stack.
+  while (left.length > 0) {
+    const next = left.pop()
+    if (typeof next === 'number') return true
+    if (typeof next === 'object' && next !== null) for (const child of Object.values(next)) left.push(child)
+  }
+  return false
+}
+
 /**
  * The first number of a text that a double cannot hold, so that reading it changes it.
  * Costs a search through the text, 0.1 us for 700 B; only where that finds something, also a look at each number.

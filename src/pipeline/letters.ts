@@ -6,6 +6,9 @@ import type { Decoded } from './decoder.js'
 import { elementsOf } from './elements.js'
 import { WHOLE_REQUEST } from './read.js'
 
+/** Of nearly every entry. */
+const NONE: readonly DeadLetter[] = []
+
 /**
  * The dead letters of an entry: one an event that was rejected. A letter about one event of an array holds the
  * bytes of that event alone, so that a request of 5,000 bad events does not become 5,000 copies of itself.
@@ -15,7 +18,8 @@ export function toLetters<Item extends { readonly origin: Position }>(
   decoded: Decoded<Item>,
   refused: ReadonlyMap<Item, RejectedError>,
   sink: string,
-): DeadLetter[] {
+): readonly DeadLetter[] {
+  if (decoded.rejected.size === 0 && refused.size === 0) return NONE
   const { entry } = decoded
   const errors = new Map(decoded.rejected)
   const first = placeOf(entry, 0).index

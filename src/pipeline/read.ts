@@ -3,11 +3,14 @@ import type { Contract } from '../../schemas/contract.js'
 import { explain, type Shape } from '../../schemas/shape.js'
 import { type Reason, RejectedError } from '../errors.js'
 import { elementsOf } from './elements.js'
-import { inexactNumber } from './inexact.js'
+import { holdsNumber, inexactNumber } from './inexact.js'
 import { findString } from './strings.js'
 
 /** Index of a rejection that concerns the whole request. */
 export const WHOLE_REQUEST = -1
+
+/** Of nearly every request. */
+export const NONE: ReadonlyMap<number, RejectedError> = new Map()
 
 /** What a request means, event by event. */
 export interface Reading<T> {
@@ -30,12 +33,13 @@ export function readEvents<T>(
   make: (event: unknown, index: number) => T,
 ): Reading<T> {
   const made: T[] = []
-  const rejected = new Map<number, RejectedError>()
+  let rejected: Map<number, RejectedError> | undefined
   const attempt = (index: number, work: () => void) => {
     try {
       work()
     } catch (error) {
       if (!(error instanceof RejectedError)) throw error
+      rejected ??= new Map()
       rejected.set(index, error)
     }
   }
@@ -43,18 +47,21 @@ export function readEvents<T>(
     const text = readText(body)
     const value = parseJson(text)
     // Half a surrogate pair can only come from an escape.
-    const mayHaveHalves = /\\u[dD][89a-fA-F]/.test(text)
-    const inexactIn = findInexact(text, body, alone ? undefined : contract.list)
+    const mayHaveHalves = text.includes('\\u') && /\\u[dD][89a-fA-F]/.test(text)
+    const inexactIn = holdsNumber(value)
+      ? findInexact(text, body, alone ? undefined : contract.list)
+      : () => undefined
+    const isEvent = contract.event === contract.body
     const events = alone ? [value] : contract.events(shaped(contract.body, value, 'invalid_body'))
     for (const [index, event] of events.entries()) {
       attempt(index, () => {
         if (mayHaveHalves) checkUnicode(event)
         checkNumber(inexactIn(index))
-        made.push(make(shaped(contract.event, event, 'invalid_event'), index))
+        made.push(make(isEvent ? event : shaped(contract.event, event, 'invalid_event'), index))
       })
     }
   })
-  return { made, rejected }
+  return { made, rejected: rejected ?? NONE }
 }
 
 function readText(body: Buffer): string {

@@ -12,7 +12,7 @@ export interface WorkerTraces {
   /** To be given to the worker's consumer. */
   readonly onCall: OnStreamCall
   /**
-   * Follows a batch through its work; one at a time.
+   * Follows a batch through its work.
    * @param deliveries how often its entries had been delivered before
    * @param work settles them; it gets `undefined` where none of them is traced
    */
@@ -39,12 +39,13 @@ export function createTraces(
   const streams = new Map(partitions.map(({ partition, events }) => [partition, events]))
   const tracedOf = (entries: readonly Entry[]) =>
     tracing.on ? entries.filter(({ trace }) => trace !== '') : []
-  let current: BatchTrace | undefined
+  /** Those that are followed now. */
+  const current = new Set<BatchTrace>()
   return {
     onCall(call) {
       const { operation, entries, startedAt, durationMs } = call
       if (operation === 'settle' || operation === 'bury') {
-        current?.onSettling(call)
+        for (const trace of current) if (trace.has(entries)) trace.onSettling(call)
         return
       }
       const traced = tracedOf(entries)
@@ -63,7 +64,7 @@ export function createTraces(
         traced.length > 0
           ? new BatchTrace(tracing, { entries, deliveries, group, stream, streams }, traced)
           : undefined
-      current = trace
+      if (trace) current.add(trace)
       try {
         const outcomes = await work(trace)
         trace?.end(outcomes)
@@ -71,7 +72,7 @@ export function createTraces(
         trace?.abandon(error)
         throw error
       } finally {
-        current = undefined
+        if (trace) current.delete(trace)
       }
     },
   }

@@ -8,11 +8,12 @@ import { type Entry, receivedAt } from '../stream/entry.js'
 import type { Leftover } from '../stream/reaper.js'
 import { askRedis } from '../stream/redis.js'
 import { seldomWarn, traceIds } from '../telemetry/log.js'
-import { READ, WRITE } from '../telemetry/progress.js'
+import { READ } from '../telemetry/progress.js'
 import type { WorkerStats } from '../telemetry/stats.js'
 import type { BatchTrace } from './batch-trace.js'
 import type { Decoded } from './decoder.js'
 import { type DeliverOptions, deliver } from './deliver.js'
+import { Flights } from './flights.js'
 import { toLetters } from './letters.js'
 import { WHOLE_REQUEST } from './read.js'
 import type { Recorder } from './recorder.js'
@@ -29,6 +30,8 @@ export interface WorkerOptions<Item> {
   readonly sink: Sink<Item>
   /** Most items in one write. */
   readonly batch: number
+  /** Batches that are written at a time; default: 1. */
+  readonly writes?: number
   /** An entry that was delivered so often and never settled is dead-lettered: it ends its workers. */
   readonly maxDeliveries: number
   readonly stats: WorkerStats
@@ -42,6 +45,12 @@ export interface WorkerOptions<Item> {
 /** Is told of each attempt that failed for the time being. */
 type OnRetry = (error: TransientError, attempt: number, pauseMs: number) => void
 
+/** What is written: about something that its key tells. */
+export interface Keyed {
+  readonly key: string
+  readonly origin: Position
+}
+
 /** Work on one batch. */
 interface Work<Item> extends WorkerOptions<Item> {
   /** Gives it up. */
@@ -51,18 +60,18 @@ interface Work<Item> extends WorkerOptions<Item> {
 }
 
 /**
- * Reads, decodes, writes, settles, until `stopping` is aborted; then it finishes what it has read. The next
- * batch is read while one is written. Only what is durable is settled: a crash anywhere leaves entries pending,
+ * Reads, decodes, writes, settles, until `stopping` is aborted; then it finishes what it has read. While batches are
+ * written the next one is read and decoded. Only what is durable is settled: a crash anywhere leaves entries pending,
  * and they are delivered again, which changes nothing.
  * @param giveUp ends retries too: what is not written by then stays pending for another worker
  * @throws what is a bug
  */
-export async function runWorker<Item extends { readonly origin: Position }>(
+export async function runWorker<Item extends Keyed>(
   options: WorkerOptions<Item>,
   stopping: AbortSignal,
   giveUp: AbortSignal,
 ): Promise<void> {
-  const { consumer, log, stats, recorder, traces = UNTRACED } = options
+  const { consumer, decode, log, stats, recorder, traces = UNTRACED, writes = 1 } = options
   const complain = seldomWarn(log)
   const retrying =
     (trace?: BatchTrace): OnRetry =>
@@ -77,12 +86,12 @@ export async function runWorker<Item extends { readonly origin: Position }>(
       })
     }
   const patiently = <T>(doing: string, work: () => Promise<T>, onRetry = retrying()) =>
-    stats.progress.during(doing, () =>
+    stats.progress.during(doing, (beat) =>
       retryTransient(
         () => askRedis(doing, work),
         giveUp,
         (...failure) => {
-          stats.progress.beat(doing)
+          beat()
           onRetry(...failure)
         },
       ),
@@ -93,12 +102,15 @@ export async function runWorker<Item extends { readonly origin: Position }>(
     batch.catch(() => undefined)
     return batch
   }
-  const handle = (entries: readonly Entry[], leftover?: Leftover) =>
+  const handle = (
+    entries: readonly Entry[],
+    leftover: Leftover | undefined,
+    process: (work: Work<Item>) => Promise<Outcome[]>,
+  ) =>
     traces.follow(entries, leftover?.deliveries ?? 0, async (trace) => {
       recorder?.onTaken(entries.length, leftover !== undefined)
       const onRetry = retrying(trace)
-      const work = { ...options, signal: giveUp, onRetry, trace }
-      const outcomes = leftover ? await processAlone(leftover, work) : await process(entries, work)
+      const outcomes = await process({ ...options, signal: giveUp, onRetry, trace })
       await patiently('settle entries', () => consumer.settle(outcomes), onRetry)
       count(outcomes, stats)
       recorder?.onSettled(outcomes)
@@ -108,28 +120,43 @@ export async function runWorker<Item extends { readonly origin: Position }>(
     for (const end = performance.now() + STRETCH_MS; !stopping.aborted && performance.now() < end; ) {
       const leftover = await patiently('take over entries', () => consumer.takeOver())
       if (!leftover) return
-      await handle([leftover.entry], leftover)
+      await handle([leftover.entry], leftover, (work) => processAlone(leftover, work))
     }
   }
 
+  const flights = new Flights(writes)
   for (let ahead = readAhead(); ; ) {
     const entries = await ahead
-    if (entries.length === 0 && stopping.aborted) return
+    if (entries.length === 0 && stopping.aborted) return await flights.landed()
     // While leftovers are worked on nothing else is in hand: what ends this worker then is one of them.
     const { leftoversDue } = consumer
     if (!leftoversDue) ahead = readAhead()
-    if (entries.length > 0) await handle(entries)
+    if (entries.length > 0) {
+      const batch = { begun: performance.now(), decoded: entries.map(decode) }
+      await flights.start(keysOf(batch), () => handle(entries, undefined, (work) => process(batch, work)))
+    }
     if (!leftoversDue) continue
+    await flights.landed()
     await takeOver()
     ahead = readAhead()
   }
 }
 
+/** Entries that have been decoded. */
+interface Batch<Item> {
+  /** When the work on it began, in ms of `performance.now()`. */
+  readonly begun: number
+  readonly decoded: readonly Decoded<Item>[]
+}
+
+function keysOf<Item extends Keyed>({ decoded }: Batch<Item>): Set<string> {
+  const keys = new Set<string>()
+  for (const { changes } of decoded) for (const { key } of changes) keys.add(key)
+  return keys
+}
+
 /** An entry that was delivered before. Once the store is to blame for a failure, this delivery does not count. */
-async function processAlone<Item extends { readonly origin: Position }>(
-  leftover: Leftover,
-  work: Work<Item>,
-): Promise<Outcome[]> {
+async function processAlone<Item extends Keyed>(leftover: Leftover, work: Work<Item>): Promise<Outcome[]> {
   const { entry, deliveries } = leftover
   const { consumer, maxDeliveries, sink } = work
   if (deliveries >= maxDeliveries) return [poisoned(entry, deliveries, sink.name)]
@@ -138,7 +165,7 @@ async function processAlone<Item extends { readonly origin: Position }>(
     // Where Redis cannot do it either, the delivery counts: it takes many such moments to matter.
     if (attempt === 1) consumer.absolve(leftover).catch(() => undefined)
   }
-  return await process([entry], { ...work, onRetry })
+  return await process({ begun: performance.now(), decoded: [work.decode(entry)] }, { ...work, onRetry })
 }
 
 function poisoned(entry: Entry, deliveries: number, sink: string): Outcome {
@@ -152,22 +179,24 @@ function poisoned(entry: Entry, deliveries: number, sink: string): Outcome {
   return { entry, letters: toLetters({ ...nothing, rejected }, new Map(), sink) }
 }
 
-async function process<Item extends { readonly origin: Position }>(
-  entries: readonly Entry[],
-  { decode, fold, sink, batch, stats, signal, onRetry, trace, recorder }: Work<Item>,
+async function process<Item extends Keyed>(
+  { begun, decoded }: Batch<Item>,
+  { fold, sink, batch, stats, signal, onRetry, trace, recorder }: Work<Item>,
 ): Promise<Outcome[]> {
-  const begun = performance.now()
-  const decoded = entries.map(decode)
   trace?.onDecoded(decoded)
   const changes = decoded.flatMap((one) => one.changes)
-  const refused = await stats.progress.during(WRITE, () =>
+  const refused = await stats.progress.during('write to the sink', (beat) =>
     deliver(changes, {
       sink,
       fold,
       batch,
       signal,
-      onRetry,
+      onRetry: (...failure) => {
+        beat()
+        onRetry(...failure)
+      },
       onCall: (call) => {
+        beat()
         recorder?.onStoreCall(call)
         trace?.onStoreCall(call)
       },

@@ -1,5 +1,4 @@
 import { BatchError, TransientError } from '../errors.js'
-import { WRITE } from '../telemetry/progress.js'
 import {
   type Failing,
   noteFailure,
@@ -7,12 +6,14 @@ import {
   throwIfFailing,
   type WorkerStats,
 } from '../telemetry/stats.js'
+import { Circuit } from './circuit.js'
 import type { Sink } from './sink.js'
 
 /**
  * A sink that keeps account of its writes: a store that is full or read-only answers every ping, and only the
- * write that fails tells. A ping fails while they do, with the store's own message.
- * @param stats gets `failing`, and a sign of life of each command and write
+ * write that fails tells. A ping fails while they do, with the store's own message. Of several writes that fail one
+ * goes on trying: see {@link Circuit}.
+ * @param stats gets `failing`
  * @param onRecovery is told of the failing that has ended by a write
  */
 export function watched<Item>(
@@ -20,6 +21,7 @@ export function watched<Item>(
   stats: WorkerStats,
   onRecovery: (failing: Failing) => void = () => undefined,
 ): Sink<Item> {
+  const circuit = new Circuit()
   const succeed = () => {
     const failing = noteSuccess(stats)
     if (failing) onRecovery(failing)
@@ -27,17 +29,19 @@ export function watched<Item>(
   return {
     name: sink.name,
     write: async (items, signal, onCall) => {
+      await circuit.pass(items, signal)
       try {
-        await sink.write(items, signal, (call) => {
-          stats.progress.beat(WRITE)
-          onCall?.(call)
-        })
+        await sink.write(items, signal, onCall)
       } catch (error) {
-        stats.progress.beat(WRITE)
-        if (error instanceof TransientError) noteFailure(stats, error)
+        if (error instanceof TransientError) {
+          if (circuit.fail(items)) noteFailure(stats, error)
+          throw error
+        }
+        circuit.end(items)
         if (error instanceof BatchError) succeed()
         throw error
       }
+      circuit.end(items)
       succeed()
     },
     ping: async (signal) => {

@@ -23,9 +23,10 @@ export function fold<T extends Keyed>(changes: Iterable<T>): Map<T, readonly T[]
   }
   const folded = new Map<T, readonly T[]>()
   for (const byKey of byEntity.values()) {
-    for (const [first, ...rest] of byKey.values() as Iterable<[T, ...T[]]>) {
-      const state = rest.reduce((sum, change) => join(sum, change.state), first.state)
-      folded.set(rest.length === 0 ? first : { ...first, state }, [first, ...rest])
+    for (const changes of byKey.values() as Iterable<[T, ...T[]]>) {
+      const [first] = changes
+      if (changes.length === 1) folded.set(first, changes)
+      else folded.set({ ...first, state: changes.map(({ state }) => state).reduce(join) }, changes)
     }
   }
   return folded

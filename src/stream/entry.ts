@@ -1,4 +1,4 @@
-import { EDGE, type Origin, parseOrigin } from './origin.js'
+import { EDGE, formatOrigin, type Origin, parseOrigin } from './origin.js'
 
 /** One accepted request, before it has a place in the log. */
 export interface NewEntry {
@@ -24,27 +24,36 @@ export interface Entry extends NewEntry {
 /** A stream's reply: id, and names and values in turn; `null` where the entry has been deleted since. */
 export type RawEntry = readonly [Buffer, readonly Buffer[] | null]
 
-/** What `append.lua` takes of an entry, in its order. */
-export function toFields(entry: NewEntry): [string, string, string, Buffer] {
-  return [entry.source, entry.delivery, entry.trace, entry.body]
+/**
+ * The values of an entry's two fields, `about` and `body`. What is known beside the body is one text: source, delivery,
+ * trace and origin, a line each, without empty ones at the end; mostly it is just `cdc`. Every field costs Redis, the
+ * edge and each worker about a microsecond an entry, so there are no more of them.
+ */
+export function toFields({ source, delivery, trace, body }: NewEntry, origin?: Origin): [string, Buffer] {
+  if (origin) return [[source, oneLine(delivery), trace, formatOrigin(origin)].join('\n'), body]
+  if (trace !== '') return [`${source}\n${oneLine(delivery)}\n${trace}`, body]
+  return [delivery === '' ? source : `${source}\n${oneLine(delivery)}`, body]
 }
 
-/**
- * Reads an entry. Its fields are always source, delivery, trace, origin, body: a stream stores repeated names once
- * a node, and here they are found by position.
- */
+/** A sender's id is a header's value, which has no line breaks; whoever sends others has them replaced. */
+function oneLine(text: string): string {
+  return text.includes('\n') ? text.replaceAll('\n', ' ') : text
+}
+
+/** Reads an entry. Its fields are found by position: a stream stores repeated names once a node. */
 export function fromReply(partition: number, [id, fields]: RawEntry): Entry | undefined {
   if (!fields) return undefined
-  const [, source, , delivery, , trace, , origin, , body] = fields
-  return {
+  const [, about, , body] = fields
+  const [source = '', delivery = '', trace = '', origin] = about?.toString().split('\n') ?? []
+  const entry = {
     partition,
     id: id.toString('latin1'),
-    source: source?.toString() ?? '',
-    delivery: delivery?.toString() ?? '',
-    trace: trace?.toString() ?? '',
+    source,
+    delivery,
+    trace,
     body: body ?? Buffer.alloc(0),
-    ...(origin && origin.length > 0 && { origin: parseOrigin(origin.toString()) }),
   }
+  return origin === undefined ? entry : { ...entry, origin: parseOrigin(origin) }
 }
 
 /** When an entry was received, in milliseconds since 1970. */

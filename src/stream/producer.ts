@@ -48,7 +48,11 @@ export function createProducer(
   return {
     async append(entries) {
       const keys = next()
-      const ids = (await write(append, [keys.events], entries.flatMap(toFields))) as string[]
+      const ids = (await write(
+        append,
+        [keys.events],
+        entries.flatMap((entry) => toFields(entry)),
+      )) as string[]
       return { partition: keys.partition, stream: keys.events, ids }
     },
     async bury(letters) {

@@ -32,7 +32,7 @@ export function newWorkerStats(): WorkerStats {
   return { settled: 0, deadLettered: 0, retries: 0, lag: new RecentDurations(), progress: new Progress() }
 }
 
-/** A write has failed and is made again. A worker has one write under way, so that this one is its probe, too. */
+/** The write that is tried again has failed. */
 export function noteFailure(stats: WorkerStats, { message }: Error, now = Date.now()): void {
   const { since = now, attempts = 0 } = stats.failing ?? {}
   stats.failing = { since, attempts: attempts + 1, message }

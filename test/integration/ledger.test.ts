@@ -53,8 +53,7 @@ test('the ledger finds what is lost, doubled and pending', async () => {
   const id = await redis.xadd(
     'cxone:{0}:events',
     '99999999999999-0',
-    ...['source', 'cdc', 'delivery', ''],
-    ...['trace', '', 'origin', '', 'body', JSON.stringify(event)],
+    ...['about', 'cdc', 'body', JSON.stringify(event)],
   )
   await rig.drain()
   await redis.xgroup('SETID', 'cxone:{0}:events', 'postgres', '99999999999998-0')

@@ -29,7 +29,7 @@ async function append(
 ): Promise<void> {
   const pipeline = redis.pipeline()
   for (let i = 0; i < count; i++) {
-    const fields = ['source', source, 'delivery', '', 'trace', '', 'origin', '', 'body', body]
+    const fields = ['about', source, 'body', body]
     pipeline.xadd(first.events, `${ms}-*`, ...fields)
   }
   for (const [error] of (await pipeline.exec()) ?? []) if (error) throw error

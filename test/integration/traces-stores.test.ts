@@ -128,16 +128,18 @@ test('events beside each other are a trace each; a refused one shows what was tr
   const client = new pg.Client(database.postgresUrl)
   await client.connect()
   await client.query(`ALTER TABLE tributary.contacts ADD CHECK (id <> 'bad')`)
-  // Meanwhile no row is written, so that all of them come to be one batch.
+  // Meanwhile no row is written: two batches hang, one waits for them, and one is read ahead. What comes then is one.
   await client.query('BEGIN; LOCK TABLE tributary.contacts IN EXCLUSIVE MODE')
-  await tell('first')
-  await sleep(200)
+  for (const id of ['first', 'second', 'third', 'fourth']) {
+    await tell(id)
+    await sleep(200)
+  }
   for (const id of ['a', 'b', 'bad', 'c']) await tell(id)
   await client.query('COMMIT')
   await client.end()
   const spans = await settled()
   const requests = traceTrees(spans).filter(({ name }) => name.startsWith('POST'))
-  expect(requests).toHaveLength(5)
+  expect(requests).toHaveLength(8)
   const ofPostgres = requests.map(({ children: [producer] }) =>
     producer?.children.filter(({ span }) => span.attributes['messaging.consumer.group.name'] === 'postgres'),
   )
@@ -147,7 +149,7 @@ test('events beside each other are a trace each; a refused one shows what was tr
     '  CLIENT COPY contacts !23514',
     '  CLIENT COPY contacts !23514',
   ]
-  expect(outlines[3]).toEqual([
+  expect(outlines[6]).toEqual([
     'CONSUMER process test:{0}:events !refused_by_store',
     ...refusals,
     '  PRODUCER xadd test:{0}:dead',
@@ -158,7 +160,7 @@ test('events beside each other are a trace each; a refused one shows what was tr
     '  CLIENT COPY contacts',
     '  CLIENT xack test:{0}:events',
   ]
-  expect(outlines[4]).toEqual(neighbour)
+  expect(outlines[7]).toEqual(neighbour)
   const letter = spans.find(({ name }) => name === `xadd ${prefix}:{0}:dead`)
   expect(letter?.attributes).toMatchObject({ 'cxone.dead_letter.reason': 'refused_by_store' })
   const text = JSON.stringify(spans.map(({ attributes, events, status }) => ({ attributes, events, status })))

@@ -27,7 +27,7 @@ export async function work(
   const stats = newWorkerStats()
   const { log, lines } = recordedLog()
   const decode = createDecoder({ contracts: CONTRACTS, sink: 'mongo', maxClockSkewMs: 600_000 })
-  const limits = { batch: 7, maxDeliveries: MAX_DELIVERIES }
+  const limits = { batch: 7, writes: 2, maxDeliveries: MAX_DELIVERIES }
   const parts: WorkerOptions<Change> = {
     consumer: member.consumer,
     decode,

@@ -14,6 +14,7 @@ const ROOT = join(import.meta.dirname, '../..')
 const MAX_LINES = 260
 
 const BASE = [
+  'src/abort.ts',
   'src/config.ts',
   'src/config/sinks.ts',
   'src/errors.ts',

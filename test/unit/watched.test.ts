@@ -19,8 +19,16 @@ function sinkOf(...ends: (Error | undefined)[]) {
     close: async () => undefined,
   }
   const recoveries: number[] = []
+  // At each attempt the same ones, as the pipeline has them.
+  const items = ['a']
   const sink = watched(bare, stats, ({ attempts }) => recoveries.push(attempts))
-  return { stats, sink, recoveries, write: () => sink.write(['a'], NEVER).catch((error: unknown) => error) }
+  return {
+    stats,
+    bare,
+    sink,
+    recoveries,
+    write: () => sink.write(items, NEVER).catch((error: unknown) => error),
+  }
 }
 
 test('a store that answers, but takes no writes, is not ready, and says since when and how often', async () => {
@@ -56,4 +64,43 @@ test("a bug is not its store's failure", async () => {
   const { stats, write } = sinkOf(new TypeError('x is undefined'))
   expect(await write()).toBeInstanceOf(TypeError)
   expect(stats.failing).toBeUndefined()
+})
+
+test('of several writes that fail one is tried again, and the others wait for it', async () => {
+  const attempts: string[] = []
+  let away = true
+  const { stats, bare } = sinkOf()
+  const sink = watched<string>(
+    {
+      ...bare,
+      write: async ([item = '']) => {
+        attempts.push(item)
+        if (away) throw new TransientError('away')
+      },
+    },
+    stats,
+  )
+  const [first, second, third] = [['first'], ['second'], ['third']]
+  const failed = await Promise.allSettled([sink.write(first, NEVER), sink.write(second, NEVER)])
+  expect(failed.map(({ status }) => status)).toEqual(['rejected', 'rejected'])
+  const others = [sink.write(second, NEVER), sink.write(third, NEVER)]
+  await sink.write(first, NEVER).catch(() => undefined)
+  expect(attempts).toEqual(['first', 'second', 'first'])
+  expect(stats.failing?.attempts).toBe(2)
+  away = false
+  await sink.write(first, NEVER)
+  await Promise.all(others)
+  expect(attempts.slice(3)).toEqual(['first', 'second', 'third'])
+  expect(stats.failing).toBeUndefined()
+})
+
+test('a write that waits for another is given up with the worker', async () => {
+  const { stats, bare } = sinkOf(new TransientError('away'))
+  const sink = watched(bare, stats)
+  const giveUp = new AbortController()
+  await expect(sink.write(['first'], giveUp.signal)).rejects.toThrow('away')
+  const waiting = sink.write(['second'], giveUp.signal)
+  giveUp.abort(new Error('the time is over'))
+  await expect(waiting).rejects.toThrow('the time is over')
+  await expect(sink.write(['third'], giveUp.signal)).rejects.toThrow('the time is over')
 })

@@ -1,5 +1,6 @@
 import type { Collection, MongoClient } from 'mongodb'
 import type { Entity } from '../../../schemas/contract.js'
+import { unlessAborted } from '../../abort.js'
 import { BatchError, type RejectedError } from '../../errors.js'
 import type { Change, OnCall, Sink } from '../sink.js'
 import { checkCollections, checkMigrated } from './applied.js'
@@ -59,6 +60,8 @@ class MongoSink implements MongoStore {
 
   async write(changes: readonly Change[], signal: AbortSignal, onCall?: OnCall): Promise<void> {
     signal.throwIfAborted()
+    // The driver cannot abort a bulk write, and hears of an abort by many listeners where it can. What is left alone
+    // does no harm: it would be repeated anyway.
     await unlessAborted(this.#write(changes, signal, onCall), signal)
   }
 
@@ -96,22 +99,5 @@ class MongoSink implements MongoStore {
 
   async close(): Promise<void> {
     await this.client.close()
-  }
-}
-
-/**
- * The driver cannot abort a bulk write, and hears of an abort by many listeners where it can. What is left alone
- * does no harm: it would be repeated anyway.
- */
-async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  let onAbort = () => {}
-  const aborted = new Promise<never>((_, reject) => {
-    onAbort = () => reject(signal.reason)
-  })
-  signal.addEventListener('abort', onAbort)
-  try {
-    return await Promise.race([work, aborted])
-  } finally {
-    signal.removeEventListener('abort', onAbort)
   }
 }

@@ -1,5 +1,6 @@
 import { from } from 'pg-copy-streams'
 import pgPromise from 'pg-promise'
+import { unlessAborted } from '../../abort.js'
 import { RejectedError } from '../../errors.js'
 import { outcomeOf } from './errors.js'
 
@@ -69,7 +70,7 @@ export async function withConnection<T>(
   signal.throwIfAborted()
   try {
     const connecting = database.connect()
-    const connection = await orAborted(connecting, signal, () => {
+    const connection = await unlessAborted(connecting, signal, () => {
       connecting.then(
         (late) => late.done(),
         () => {},
@@ -93,30 +94,12 @@ async function lend<T>(
     lent = false
   }
   try {
-    const result = await orAborted(work(connection), signal, () => giveBack(true))
+    const result = await unlessAborted(work(connection), signal, () => giveBack(true))
     giveBack(false)
     return result
   } catch (error) {
     giveBack(!(error instanceof RejectedError))
     throw error
-  }
-}
-
-/** Settles as the promise does, unless the signal is aborted before: then with its reason, after `cleanUp`. */
-async function orAborted<T>(promise: Promise<T>, signal: AbortSignal, cleanUp: () => void): Promise<T> {
-  let stopWatching = (): void => {}
-  const aborted = new Promise<never>((_, reject) => {
-    const abort = (): void => {
-      cleanUp()
-      reject(signal.reason)
-    }
-    signal.addEventListener('abort', abort, { once: true })
-    stopWatching = () => signal.removeEventListener('abort', abort)
-  })
-  try {
-    return await Promise.race([promise, aborted])
-  } finally {
-    stopWatching()
   }
 }
 

@@ -21,10 +21,15 @@ export interface Placed {
   readonly extra: ReadonlyMap<string, Field>
 }
 
+/** So many fields without a column are remembered: whoever invents names fills no memory. */
+const MOST_STRANGERS = 1_000
+
 /** Which field goes to which column of a table: `tributary.layout` as of one generation. */
 export class Layout {
   /** By names that fields may have. */
   readonly #positions = new Map<string, number>()
+  /** Fields that have been looked for in vain. */
+  readonly #strangers = new Set<string>()
 
   constructor(
     readonly table: string,
@@ -47,11 +52,11 @@ export class Layout {
    * or in lower case, as Postgres reads a name without quotes. `undefined`: the field belongs in `extra`.
    */
   positionOf(field: string): number | undefined {
-    return (
-      this.#positions.get(field) ??
-      this.#positions.get(snakeCase(field)) ??
-      this.#positions.get(field.toLowerCase())
-    )
+    const position = this.#positions.get(field)
+    if (position !== undefined || this.#strangers.has(field)) return position
+    const other = this.#positions.get(snakeCase(field)) ?? this.#positions.get(field.toLowerCase())
+    if (other === undefined && this.#strangers.size < MOST_STRANGERS) this.#strangers.add(field)
+    return other
   }
 
   /**

@@ -1,6 +1,6 @@
-import type { NewEntry } from '../entry.js'
+import { type NewEntry, toFields } from '../entry.js'
 import type { PartitionKeys } from '../keys.js'
-import { formatOrigin, type Origin } from '../origin.js'
+import type { Origin } from '../origin.js'
 import type { RedisClient } from '../redis.js'
 import { loadScript } from '../scripts.js'
 
@@ -25,8 +25,6 @@ export async function moveToLog(
   { dead, events }: PartitionKeys,
   letters: readonly Redriven[],
 ): Promise<number> {
-  const args = letters.flatMap(({ streamId, entry: { source, delivery, trace, body }, origin }) => [
-    ...[streamId, source, delivery, trace, formatOrigin(origin), body],
-  ])
+  const args = letters.flatMap(({ streamId, entry, origin }) => [streamId, ...toFields(entry, origin)])
   return Number(await redrive(redis, [dead, events], args))
 }

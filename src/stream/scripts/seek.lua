@@ -13,9 +13,8 @@ while left > 0 do
   local page = redis.call('XRANGE', KEYS[1], from, '(' .. ARGV[2], 'COUNT', count)
   for _, entry in ipairs(page) do
     last = entry[1]
-    for i = 1, #entry[2], 2 do
-      if entry[2][i] == 'source' and is_sought[entry[2][i + 1]] then return { 'found', last } end
-    end
+    -- Its first field is `about`, and the first line of that its source.
+    if is_sought[string.match(entry[2][2], '^[^\n]*')] then return { 'found', last } end
   end
   if #page < count then return { 'end', last } end
   from, left = '(' .. last, left - count
