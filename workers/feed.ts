@@ -2,7 +2,6 @@ import { CONTRACTS } from '../schemas/index.js'
 import { createCleaner } from '../src/pipeline/clean.js'
 import { unfolded } from '../src/pipeline/deliver.js'
 import { createFeedSink } from '../src/pipeline/feed-sink.js'
-import { recordSaidAt } from '../src/pipeline/recorder.js'
 import type { FeedRecord, Sink } from '../src/sinks/sink.js'
 import { partitionKeys } from '../src/stream/keys.js'
 import { openRedis, type Role, startSinkWorker } from './role.js'
@@ -14,10 +13,5 @@ export const start: Role = (host) => {
     const redis = await openRedis(host, 'feed, appends', 'patient')
     return createFeedSink(redis, partitionKeys(STREAM_PREFIX, FEED_PARTITIONS), FEED_RETENTION_MS)
   }
-  return startSinkWorker(
-    host,
-    'feed',
-    { decode: createCleaner(CONTRACTS), fold: unfolded, saidAt: recordSaidAt },
-    open,
-  )
+  return startSinkWorker(host, 'feed', { decode: createCleaner(CONTRACTS), fold: unfolded }, open)
 }

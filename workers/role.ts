@@ -4,12 +4,12 @@ import { CONTRACTS } from '../schemas/index.js'
 import { type Config, required } from '../src/config.js'
 import type { Admin } from '../src/ops/admin.js'
 import { createDecoder } from '../src/pipeline/decode.js'
-import { changeSaidAt, Recorder, type SaidAt } from '../src/pipeline/recorder.js'
+import { Recorder } from '../src/pipeline/recorder.js'
 import { createTraces } from '../src/pipeline/traces.js'
-import { type Keyed, runWorker, type WorkerOptions } from '../src/pipeline/worker.js'
+import { runWorker, type WorkerOptions } from '../src/pipeline/worker.js'
 import { retryTransient } from '../src/retry.js'
 import type { Lifecycle } from '../src/shutdown.js'
-import type { Sink } from '../src/sinks/sink.js'
+import type { Sink, SinkItem } from '../src/sinks/sink.js'
 import { watched } from '../src/sinks/watched.js'
 import { fold } from '../src/state/fold.js'
 import { openClient } from '../src/stream/client.js'
@@ -65,8 +65,8 @@ export async function openRedis(host: Host, name: string, manner: Manner) {
   return redis
 }
 
-/** What an entry means for a sink, and what an item of it tells of its time. */
-type Meaning<Item> = Pick<WorkerOptions<Item>, 'decode' | 'fold'> & { readonly saidAt: SaidAt<Item> }
+/** What an entry means for a sink. */
+type Meaning<Item extends SinkItem> = Pick<WorkerOptions<Item>, 'decode' | 'fold'>
 
 /** Of some sinks it is known what their pool does. */
 type WithPool = Pick<WorkerState, 'pool'>
@@ -79,7 +79,7 @@ export function startStoreWorker(
 ): Promise<void> {
   const maxClockSkewMs = host.config.MAX_CLOCK_SKEW_MS
   const decode = createDecoder({ contracts: CONTRACTS, sink: name, maxClockSkewMs })
-  return startSinkWorker(host, name, { decode, fold, saidAt: changeSaidAt }, open)
+  return startSinkWorker(host, name, { decode, fold }, open)
 }
 
 /**
@@ -87,10 +87,10 @@ export function startStoreWorker(
  * @param meaning what an entry means for the sink
  * @param open connects to the store; tried again while that is away
  */
-export async function startSinkWorker<Item extends Keyed>(
+export async function startSinkWorker<Item extends SinkItem>(
   host: Host,
   name: SinkName,
-  { saidAt, ...meaning }: Meaning<Item>,
+  meaning: Meaning<Item>,
   open: (signal: AbortSignal) => Promise<Sink<Item> & WithPool>,
 ): Promise<void> {
   const { config, log, lifecycle, admin } = host
@@ -103,12 +103,11 @@ export async function startSinkWorker<Item extends Keyed>(
   // To wait for Redis is not to hang: ioredis keeps a command until it has a connection.
   for (const redis of [reader, commands]) redis.on('reconnecting', () => stats.progress.beat())
   const traces = createTraces(host.telemetry.tracing, name, partitions)
-  const recorder = new Recorder(
+  const recorder = new Recorder<Item>(
     new WorkerMetrics(host.telemetry.metrics, name, {
       failing: () => stats.failing !== undefined,
       ...(store.pool && { pool: store.pool.bind(store) }),
     }),
-    saidAt,
   )
   const consumer = new Consumer({
     reader,

@@ -37,7 +37,7 @@ function toChange(contract: string, fact: Fact | UnknownType, origin: Position, 
   }
   const micros = readTimestamp(fact, origin, latestMs)
   const state = toState(fact, makeVersion(micros, fact.operation, origin))
-  return { entity: fact.entity, key: fact.key, state, origin }
+  return { entity: fact.entity, key: fact.key, state, saidAt: micros / 1_000, origin }
 }
 
 function readTimestamp({ timestamp }: Fact, { entryId }: Position, latestMs: number): number {

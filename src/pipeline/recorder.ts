@@ -1,6 +1,5 @@
 import type { RejectedError } from '../errors.js'
-import type { Change, FeedRecord, StoreCall } from '../sinks/sink.js'
-import { timestampOf } from '../state/version.js'
+import type { SinkItem, StoreCall } from '../sinks/sink.js'
 import type { StreamCall } from '../stream/calls.js'
 import type { Outcome } from '../stream/consumer.js'
 import { receivedAt } from '../stream/entry.js'
@@ -8,28 +7,9 @@ import { OPERATION } from '../telemetry/names.js'
 import type { WorkerMetrics } from '../telemetry/worker-metrics.js'
 import type { Decoded } from './decoder.js'
 
-/** When an event was said to have happened, in ms since 1970; `undefined` where it does not tell. */
-export type SaidAt<Item> = (item: Item) => number | undefined
-
-/** The timestamp of the event that a change comes from. */
-export function changeSaidAt({ state }: Change): number | undefined {
-  // A patch has no base; its fields are all of one version.
-  const version = state.version || state.fields.values().next().value?.version
-  return version ? timestampOf(version) / 1_000 : undefined
-}
-
-/** The timestamp of the event that a record is. */
-export function recordSaidAt({ saidAt }: FeedRecord): number | undefined {
-  return saidAt
-}
-
 /** Counts what a worker does. Costs under 1 us an event, and some 10 us a batch. */
-export class Recorder<Item> {
-  /** @param saidAt tells the event's own time, which the lag counts from */
-  constructor(
-    private readonly metrics: WorkerMetrics,
-    private readonly saidAt: SaidAt<Item>,
-  ) {}
+export class Recorder<Item extends SinkItem> {
+  constructor(private readonly metrics: WorkerMetrics) {}
 
   /** Entries are in hand. @param takenOver from a worker that has gone silent */
   onTaken(count: number, takenOver: boolean): void {
@@ -52,7 +32,7 @@ export class Recorder<Item> {
     for (const { entry, changes, rejected } of batch) {
       const received = receivedAt(entry.id)
       for (const change of changes) {
-        const landing = { receivedAt: received, saidAt: this.saidAt(change) ?? received, committedAt }
+        const landing = { receivedAt: received, saidAt: change.saidAt ?? received, committedAt }
         if (refused.has(change)) metrics.died(landing)
         else metrics.landed(landing)
       }

@@ -1,8 +1,7 @@
 import type { Logger } from 'pino'
 import { RejectedError, type TransientError } from '../errors.js'
 import { retryTransient } from '../retry.js'
-import type { Sink } from '../sinks/sink.js'
-import type { Position } from '../state/version.js'
+import type { Sink, SinkItem } from '../sinks/sink.js'
 import type { Consumer, Outcome } from '../stream/consumer.js'
 import { type Entry, receivedAt } from '../stream/entry.js'
 import type { Leftover } from '../stream/reaper.js'
@@ -23,7 +22,7 @@ import { UNTRACED, type WorkerTraces } from './traces.js'
 const STRETCH_MS = 200
 
 /** What a worker is made of. */
-export interface WorkerOptions<Item> {
+export interface WorkerOptions<Item extends SinkItem> {
   readonly consumer: Consumer
   readonly decode: (entry: Entry) => Decoded<Item>
   readonly fold: DeliverOptions<Item>['fold']
@@ -45,14 +44,8 @@ export interface WorkerOptions<Item> {
 /** Is told of each attempt that failed for the time being. */
 type OnRetry = (error: TransientError, attempt: number, pauseMs: number) => void
 
-/** What is written: about something that its key tells. */
-export interface Keyed {
-  readonly key: string
-  readonly origin: Position
-}
-
 /** Work on one batch. */
-interface Work<Item> extends WorkerOptions<Item> {
+interface Work<Item extends SinkItem> extends WorkerOptions<Item> {
   /** Gives it up. */
   readonly signal: AbortSignal
   readonly onRetry: OnRetry
@@ -66,7 +59,7 @@ interface Work<Item> extends WorkerOptions<Item> {
  * @param giveUp ends retries too: what is not written by then stays pending for another worker
  * @throws what is a bug
  */
-export async function runWorker<Item extends Keyed>(
+export async function runWorker<Item extends SinkItem>(
   options: WorkerOptions<Item>,
   stopping: AbortSignal,
   giveUp: AbortSignal,
@@ -149,14 +142,14 @@ interface Batch<Item> {
   readonly decoded: readonly Decoded<Item>[]
 }
 
-function keysOf<Item extends Keyed>({ decoded }: Batch<Item>): Set<string> {
+function keysOf<Item extends SinkItem>({ decoded }: Batch<Item>): Set<string> {
   const keys = new Set<string>()
   for (const { changes } of decoded) for (const { key } of changes) keys.add(key)
   return keys
 }
 
 /** An entry that was delivered before. Once the store is to blame for a failure, this delivery does not count. */
-async function processAlone<Item extends Keyed>(leftover: Leftover, work: Work<Item>): Promise<Outcome[]> {
+async function processAlone<Item extends SinkItem>(leftover: Leftover, work: Work<Item>): Promise<Outcome[]> {
   const { entry, deliveries } = leftover
   const { consumer, maxDeliveries, sink } = work
   if (deliveries >= maxDeliveries) return [poisoned(entry, deliveries, sink.name)]
@@ -179,7 +172,7 @@ function poisoned(entry: Entry, deliveries: number, sink: string): Outcome {
   return { entry, letters: toLetters({ ...nothing, rejected }, new Map(), sink) }
 }
 
-async function process<Item extends Keyed>(
+async function process<Item extends SinkItem>(
   { begun, decoded }: Batch<Item>,
   { fold, sink, batch, stats, signal, onRetry, trace, recorder }: Work<Item>,
 ): Promise<Outcome[]> {

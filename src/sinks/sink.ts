@@ -3,14 +3,20 @@ import type { State } from '../state/state.js'
 import type { Position } from '../state/version.js'
 import type { Timing } from '../telemetry/timing.js'
 
-/** What one event says of one entity. */
-export interface Change {
-  readonly entity: Entity
-  /** The entity's key: `_id` in MongoDB, the primary key in Postgres. */
+/** What is brought to a sink, as every kind of it is. */
+export interface SinkItem {
+  /** What it is about: two items of the same key are never written at the same time. */
   readonly key: string
-  readonly state: State
+  /** The event's own timestamp, in milliseconds since 1970, where it is known. */
+  readonly saidAt?: number | undefined
   /** The event that said it; of several folded ones the first. */
   readonly origin: Position
+}
+
+/** What one event says of one entity. Its key is `_id` in MongoDB, the primary key in Postgres. */
+export interface Change extends SinkItem {
+  readonly entity: Entity
+  readonly state: State
 }
 
 /**
@@ -18,19 +24,15 @@ export interface Change {
  * retention and leaves out the others, whether they are the same event again or another one: the Redis Stream of
  * `stream/feed.ts` does; a transactional producer of Kafka could.
  */
-export interface FeedRecord {
-  readonly key: string
+export interface FeedRecord extends SinkItem {
   /** JSON. */
   readonly value: string
   /** Name of the contract that the event came in by. */
   readonly contract: string
   /** When it was received, in milliseconds since 1970. */
   readonly receivedAt: number
-  /** The event's own timestamp, in milliseconds since 1970, where the contract tells it. */
-  readonly saidAt?: number | undefined
   /** W3C `traceparent`; empty where the request was not traced. */
   readonly trace: string
-  readonly origin: Position
 }
 
 /** One command to a store that has come to its end: for traces and figures. */

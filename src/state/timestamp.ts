@@ -14,8 +14,12 @@ const OFFSET_LENGTH = '+01:00'.length
  * @returns microseconds since 1970, exact from 1684 to 2255; `undefined` where the text is no such date-time
  */
 export function parseTimestamp(text: string): number | undefined {
-  const [year, month, day] = [digits(text, 0, 4), digits(text, 5, 2), digits(text, 8, 2)]
-  const [hour, minute, second] = [digits(text, 11, 2), digits(text, 14, 2), digits(text, 17, 2)]
+  const year = digits(text, 0, 4)
+  const month = digits(text, 5, 2)
+  const day = digits(text, 8, 2)
+  const hour = digits(text, 11, 2)
+  const minute = digits(text, 14, 2)
+  const second = digits(text, 17, 2)
   if (!hasSeparators(text) || !(hour <= 23) || !(minute <= 59) || !(second <= 60)) return undefined
   if (!(year >= 0) || !(month >= 1) || !(day >= 1) || !(day <= daysOf(year, month))) return undefined
   const end = endOfFraction(text)

@@ -35,7 +35,9 @@ export interface Position {
  * @param timestamp event timestamp, microseconds since 1970, a safe integer: 0 to the year 2255
  */
 export function makeVersion(timestamp: number, operation: Operation, at: Position): Version {
-  const [millis = '', sequence = ''] = at.entryId.split('-')
+  const dash = at.entryId.indexOf('-')
+  const millis = at.entryId.slice(0, dash)
+  const sequence = at.entryId.slice(dash + 1)
   const time = String(timestamp).padStart(16, '0')
   const rank = OPERATIONS.indexOf(operation) + 1
   return `${time}.${rank}.${millis.padStart(13, '0')}-${sortable(sequence)}.${sortable(at.partition)}.${sortable(at.index)}`

@@ -25,9 +25,9 @@ export interface Entry extends NewEntry {
 export type RawEntry = readonly [Buffer, readonly Buffer[] | null]
 
 /**
- * The values of an entry's two fields, `about` and `body`. What is known beside the body is one text: source, delivery,
- * trace and origin, a line each, without empty ones at the end; mostly it is just `cdc`. Every field costs Redis, the
- * edge and each worker about a microsecond an entry, so there are no more of them.
+ * An entry has one field. Its name says what is known beside the body: source, delivery, trace and origin, a line each,
+ * without empty ones at the end; mostly it is just `cdc`, which a stream stores once for a whole node. Its value is the
+ * body. Every further field would cost Redis, the edge and each worker about half a microsecond an entry.
  */
 export function toFields({ source, delivery, trace, body }: NewEntry, origin?: Origin): [string, Buffer] {
   if (origin) return [[source, oneLine(delivery), trace, formatOrigin(origin)].join('\n'), body]
@@ -40,19 +40,27 @@ function oneLine(text: string): string {
   return text.includes('\n') ? text.replaceAll('\n', ' ') : text
 }
 
-/** Reads an entry. Its fields are found by position: a stream stores repeated names once a node. */
+const NOTHING = Buffer.alloc(0)
+
+/** Reads what {@link toFields} made. */
 export function fromReply(partition: number, [id, fields]: RawEntry): Entry | undefined {
   if (!fields) return undefined
-  const [, about, , body] = fields
-  const [source = '', delivery = '', trace = '', origin] = about?.toString().split('\n') ?? []
-  const entry = {
-    partition,
-    id: id.toString('latin1'),
-    source,
-    delivery,
-    trace,
-    body: body ?? Buffer.alloc(0),
+  const [about, body] = fields
+  const text = about?.toString() ?? ''
+  const at = { partition, id: id.toString('latin1') }
+  // As nearly all are.
+  if (!text.includes('\n')) {
+    return {
+      partition: at.partition,
+      id: at.id,
+      source: text,
+      delivery: '',
+      trace: '',
+      body: body ?? NOTHING,
+    }
   }
+  const [source = '', delivery = '', trace = '', origin] = text.split('\n')
+  const entry = { ...at, source, delivery, trace, body: body ?? NOTHING }
   return origin === undefined ? entry : { ...entry, origin: parseOrigin(origin) }
 }
 

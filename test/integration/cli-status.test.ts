@@ -38,8 +38,7 @@ describe('the figures of a group', () => {
     const ids = Array.from({ length: count }, (_, i) => `${ms}-${i + 1}`)
     const pipeline = redis.pipeline()
     for (const id of ids) {
-      const fields = ['about', 'cdc', 'body', '{}']
-      pipeline.xadd(stream(partition), id, ...fields)
+      pipeline.xadd(stream(partition), id, 'cdc', '{}')
     }
     await pipeline.exec()
     return ids
@@ -186,10 +185,10 @@ describe('the figures of a group', () => {
 
   test('rest on a count that is exact over several pages, by any field', async () => {
     await append(0, 2_500)
-    expect(await tallyStream(redis, stream(0), undefined, { field: 'about' })).toEqual({
+    expect(await tallyStream(redis, stream(0), undefined, { field: 'cdc' })).toEqual({
       first: '1000-1',
       last: '1000-2500',
-      counts: new Map([['cdc', 2_500]]),
+      counts: new Map([['{}', 2_500]]),
       complete: true,
     })
     const partly = await tallyStream(redis, stream(0), '1000-100', { pages: 2 })

@@ -29,8 +29,7 @@ async function append(
 ): Promise<void> {
   const pipeline = redis.pipeline()
   for (let i = 0; i < count; i++) {
-    const fields = ['about', source, 'body', body]
-    pipeline.xadd(first.events, `${ms}-*`, ...fields)
+    pipeline.xadd(first.events, `${ms}-*`, source, body)
   }
   for (const [error] of (await pipeline.exec()) ?? []) if (error) throw error
 }

@@ -8,11 +8,12 @@ import { createDecoder } from '../../src/pipeline/decode.js'
 import { unfolded } from '../../src/pipeline/deliver.js'
 import { createFeedSink } from '../../src/pipeline/feed-sink.js'
 import { createTraces } from '../../src/pipeline/traces.js'
-import { type Keyed, runWorker, type WorkerOptions } from '../../src/pipeline/worker.js'
+import { runWorker, type WorkerOptions } from '../../src/pipeline/worker.js'
 import { migrateMongo } from '../../src/sinks/mongo/migrate.js'
 import { createMongoSink } from '../../src/sinks/mongo/sink.js'
 import { migratePostgres } from '../../src/sinks/postgres/migrate.js'
 import { createPostgresSink } from '../../src/sinks/postgres/sink.js'
+import type { SinkItem } from '../../src/sinks/sink.js'
 import { fold } from '../../src/state/fold.js'
 import { Consumer } from '../../src/stream/consumer.js'
 import { groupFigures } from '../../src/stream/lag.js'
@@ -83,7 +84,9 @@ export async function openInProcess(options: InProcessOptions): Promise<InProces
   }
   const stop = new AbortController()
   let crash: unknown
-  const start = async <Item extends Keyed>(work: Pick<WorkerOptions<Item>, 'decode' | 'fold' | 'sink'>) => {
+  const start = async <Item extends SinkItem>(
+    work: Pick<WorkerOptions<Item>, 'decode' | 'fold' | 'sink'>,
+  ) => {
     const clients = { reader: await connect(), commands: await connect() }
     const limits = { partitions: edge.keys, batch: 200, lingerMs: 0, leaseMs: 30_000 }
     const group = work.sink.name

@@ -1,5 +1,5 @@
 import { RejectedError } from '../../errors.js'
-import type { State } from '../../state/state.js'
+import type { Field, State } from '../../state/state.js'
 import { formatTimestamp } from '../../state/timestamp.js'
 import { timestampOf, type Version } from '../../state/version.js'
 import type { Column, Layout } from './layout.js'
@@ -14,24 +14,38 @@ const NULL = '\\N'
 export function encodeRow(layout: Layout, key: string, state: State): string {
   const { columns, extra } = layout.place(state)
   const row = [ODD.test(key) ? escapeText(storable(key, 'the id')) : key]
-  const versions = new Map<string, Version>()
-  for (const [position, column] of layout.columns.entries()) {
-    const field = columns[position]
-    row.push(field === undefined ? NULL : encodeValue(column, field.value))
-    if (field !== undefined && field.version > state.version) versions.set(column.name, field.version)
+  // Made where one is newer than the row: of a snapshot none is.
+  let versions: Map<string, Version> | undefined
+  const note = (name: string, version: Version) => {
+    if (version <= state.version) return
+    versions ??= new Map()
+    versions.set(name, version)
   }
-  const extras: string[] = []
-  for (const [name, { value, version }] of extra) {
-    extras.push(storableJson(`${JSON.stringify(name)}:${toJson(value, name)}`, name))
-    if (version > state.version) versions.set(name, version)
+  let position = 0
+  for (const column of layout.columns) {
+    const field = columns[position++]
+    row.push(field === undefined ? NULL : encodeValue(column, field.value))
+    if (field !== undefined) note(column.name, field.version)
   }
   row.push(
-    object(extras),
+    extra.size === 0 ? NULL : encodeExtra(extra, note),
     state.version,
-    encodeRecord(versions),
+    versions === undefined ? NULL : encodeRecord(versions),
     state.deleted ? formatTimestamp(timestampOf(state.version)) : NULL,
   )
   return row.join('\t')
+}
+
+function encodeExtra(
+  extra: ReadonlyMap<string, Field>,
+  note: (name: string, version: Version) => void,
+): string {
+  const extras: string[] = []
+  for (const [name, { value, version }] of extra) {
+    extras.push(storableJson(`${JSON.stringify(name)}:${toJson(value, name)}`, name))
+    note(name, version)
+  }
+  return object(extras)
 }
 
 /**

@@ -21,6 +21,8 @@ export interface Placed {
   readonly extra: ReadonlyMap<string, Field>
 }
 
+const NONE: ReadonlyMap<string, Field> = new Map()
+
 /** So many fields without a column are remembered: whoever invents names fills no memory. */
 const MOST_STRANGERS = 1_000
 
@@ -66,21 +68,23 @@ export class Layout {
    */
   place(state: State): Placed {
     const columns = new Array<Field | undefined>(this.columns.length)
-    const names = new Array<string>(this.columns.length)
-    const extra = new Map<string, Field>()
+    let extra: Map<string, Field> | undefined
     for (const [name, field] of state.fields) {
       const position = this.positionOf(name)
       if (position === undefined) {
+        extra ??= new Map()
         extra.set(name, field)
         continue
       }
       const rival = columns[position]
-      if (rival === undefined || this.outranks(position, [name, field], [names[position] ?? '', rival])) {
+      if (
+        rival === undefined ||
+        this.outranks(position, [name, field], [nameOf(rival, state.fields), rival])
+      ) {
         columns[position] = field
-        names[position] = name
       }
     }
-    return { columns, extra }
+    return { columns, extra: extra ?? NONE }
   }
 
   /** Whether the first of two fields that share a column counts, and not the second. */
@@ -90,6 +94,12 @@ export class Layout {
     const namesake = column?.field ?? column?.name
     return name === namesake || (other !== namesake && name < other)
   }
+}
+
+/** Searched for, as hardly ever two fields of an event share a column. */
+function nameOf(field: Field, fields: ReadonlyMap<string, Field>): string {
+  for (const [name, one] of fields) if (one === field) return name
+  return ''
 }
 
 type NamedField = readonly [name: string, field: Pick<Field, 'version'>]

@@ -13,8 +13,8 @@ while left > 0 do
   local page = redis.call('XRANGE', KEYS[1], from, '(' .. ARGV[2], 'COUNT', count)
   for _, entry in ipairs(page) do
     last = entry[1]
-    -- Its first field is `about`, and the first line of that its source.
-    if is_sought[string.match(entry[2][2], '^[^\n]*')] then return { 'found', last } end
+    -- The name of its field says what is known of it, first of all its source.
+    if is_sought[string.match(entry[2][1], '^[^\n]*')] then return { 'found', last } end
   end
   if #page < count then return { 'end', last } end
   from, left = '(' .. last, left - count
