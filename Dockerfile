@@ -18,7 +18,8 @@ RUN npm prune --omit=dev --omit=optional \
  && rm -rf node_modules/uWebSockets.js/.git
 
 FROM node:24-trixie-slim
-ENV NODE_ENV=production
+# Young objects live as long as a write: with Node's 16 MB they are copied around for a seventh of a worker's time.
+ENV NODE_ENV=production NODE_OPTIONS=--max-semi-space-size=32
 WORKDIR /app
 COPY --from=build /app/package.json ./
 COPY --from=build /app/node_modules node_modules

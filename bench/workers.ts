@@ -72,7 +72,7 @@ export const postgresSuite: Suite = {
   name: 'postgres',
   about:
     'A backlog in the log until it is committed and acknowledged, by one worker process unless said otherwise; the first ' +
-    'tenth is warm-up. The ceiling is psql, which sends the same rows in the same batches of 1,000 and joins them by the ' +
+    'tenth is warm-up. The ceiling is psql, which sends the same rows in the same batches of 500 and joins them by the ' +
     'same statement: it reads, decodes and acknowledges nothing.',
   async run({ bed, quick, say }) {
     const tables = await openTables(bed.postgres.url)

@@ -8,7 +8,7 @@ import pg from 'pg'
  * Arguments: URL of Redis, stream, group, URL of the store, manner.
  */
 const [, , redisUrl = '', stream = '', group = '', storeUrl = '', manner = ''] = process.argv
-const BATCH = 1_000
+const BATCH = 500
 
 interface Event {
   readonly eventType: string

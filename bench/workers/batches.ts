@@ -5,7 +5,7 @@ import { fold } from '../../src/state/fold.js'
 import { type Backlog, bodyOf } from './tellings.js'
 
 /** Entries of a batch, as the worker has it by default. */
-export const BATCH = 1_000
+export const BATCH = 500
 
 /** What the worker brings to a sink of a backlog, batch by batch: for the ceilings, which have it all before. */
 export function* batchesOf(sink: 'postgres' | 'mongo', { count, telling }: Backlog): Iterable<Change[]> {

@@ -36,7 +36,7 @@ export const GENERAL = {
     1,
     256,
   ),
-  BATCH_MAX_EVENTS: count('Events that a worker writes at once', 1_000, 1, 100_000),
+  BATCH_MAX_EVENTS: count('Most events of a write; a worker has two writes under way', 500, 1, 100_000),
   BATCH_LINGER_MS: count('How long a worker waits for a fuller batch, in ms', 0, 0, 60_000),
   MAX_BODY_BYTES: count('Largest request body; over it 413', 1_048_576, 1_024, 16_777_216),
   MAX_CLOCK_SKEW_MS: count('How far from the future an event may come, in ms', 600_000, 0, 86_400_000),

@@ -32,6 +32,9 @@ export interface RoleOptions {
   readonly onWarning: (message: string) => void
 }
 
+/** As the image has it, and the shebang of `main.ts`. What this process was started with goes before it. */
+const NODE_FLAGS = ['--max-semi-space-size=32']
+
 /** pino's number for `warn`. */
 const WARN = 40
 
@@ -43,6 +46,7 @@ export async function startRole(options: RoleOptions, signal: AbortSignal): Prom
   const { main, role, env, adminPort, logFile, onWarning } = options
   const child = fork(main, ['start', role], {
     env: { ...env, ADMIN_PORT: String(adminPort) },
+    execArgv: [...NODE_FLAGS, ...process.execArgv],
     // In a group of its own: Ctrl-C is for us, and we stop the roles when it is their turn.
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
