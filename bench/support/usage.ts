@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { childrenOf } from '../../src/embedded/processes.js'
 
 /** Of Linux, for all processors that Node runs on. */
@@ -25,8 +25,9 @@ function ticksOf(pid: number): [own: number, ended: number] {
   }
 }
 
-/** Resident memory of a process now, in MB. */
+/** Resident memory of a process now, in MB. @throws Error where it has ended */
 export function residentMb(pid: number): number {
+  if (!existsSync(`/proc/${pid}`)) throw new Error(`the process ${pid} has ended while it was measured`)
   const kilobytes = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]
   return Number(kilobytes) / 1_024
 }

@@ -101,6 +101,6 @@ for (;;) {
   const reply = (await redis.xreadgroup(...read)) as [string, [string, string[]][]][] | null
   const entries = reply?.[0]?.[1] ?? []
   if (entries.length === 0) continue
-  await write(entries.map(([, fields]) => JSON.parse(fields[fields.indexOf('body') + 1] ?? '') as Event))
+  await write(entries.map(([, fields]) => JSON.parse(fields[1] ?? '') as Event))
   await redis.xack(stream, group, ...entries.map(([id]) => id))
 }

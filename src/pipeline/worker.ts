@@ -126,7 +126,7 @@ export async function runWorker<Item extends SinkItem>(
     if (!leftoversDue) ahead = readAhead()
     if (entries.length > 0) {
       const batch = { begun: performance.now(), decoded: entries.map(decode) }
-      await flights.start(keysOf(batch), () => handle(entries, undefined, (work) => process(batch, work)))
+      await flights.start(() => handle(entries, undefined, (work) => process(batch, work)))
     }
     if (!leftoversDue) continue
     await flights.landed()
@@ -140,12 +140,6 @@ interface Batch<Item> {
   /** When the work on it began, in ms of `performance.now()`. */
   readonly begun: number
   readonly decoded: readonly Decoded<Item>[]
-}
-
-function keysOf<Item extends SinkItem>({ decoded }: Batch<Item>): Set<string> {
-  const keys = new Set<string>()
-  for (const { changes } of decoded) for (const { key } of changes) keys.add(key)
-  return keys
 }
 
 /** An entry that was delivered before. Once the store is to blame for a failure, this delivery does not count. */

@@ -5,7 +5,7 @@ import type { Timing } from '../telemetry/timing.js'
 
 /** What is brought to a sink, as every kind of it is. */
 export interface SinkItem {
-  /** What it is about: two items of the same key are never written at the same time. */
+  /** What it is about. */
   readonly key: string
   /** The event's own timestamp, in milliseconds since 1970, where it is known. */
   readonly saidAt?: number | undefined

@@ -10,6 +10,7 @@ import { outcomeOf } from './errors.js'
 import { type Pool, watchPool } from './pool.js'
 import { type FieldRegistry, openRegistries } from './registry.js'
 import { checkStorable } from './storable.js'
+import { Turns } from './turns.js'
 import { writeChanges } from './write.js'
 
 /** Where the documents go. */
@@ -50,6 +51,7 @@ export async function createMongoSink(options: MongoSinkOptions): Promise<MongoS
 
 class MongoSink implements MongoStore {
   readonly name = 'mongo'
+  readonly #turns = new Turns()
 
   constructor(
     readonly client: MongoClient,
@@ -62,7 +64,9 @@ class MongoSink implements MongoStore {
     signal.throwIfAborted()
     // The driver cannot abort a bulk write, and hears of an abort by many listeners where it can. What is left alone
     // does no harm: it would be repeated anyway.
-    await unlessAborted(this.#write(changes, signal, onCall), signal)
+    const keys = new Set(changes.map(({ entity, key }) => `${entity.name} ${key}`))
+    const writing = this.#turns.take(keys, () => this.#write(changes, signal, onCall))
+    await unlessAborted(writing, signal)
   }
 
   async #write(changes: readonly Change[], signal: AbortSignal, onCall?: OnCall): Promise<void> {
