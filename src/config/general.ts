@@ -52,6 +52,12 @@ export const GENERAL = {
     default: 'appended',
   }),
   DURABILITY_REPLICAS: count('How many replicas must have an event where DURABILITY is replicated', 1, 1, 10),
+  EDGE_PROCESSES: count(
+    'Processes that an edge consists of; they share PORT, so that it uses as many cores (Linux)',
+    1,
+    1,
+    256,
+  ),
   EDGE_MAX_CONNECTIONS: count(
     'Connections that may be open to the edge; one more is closed at once. Bounded by the limit of open files, too',
     10_000,

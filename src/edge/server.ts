@@ -28,6 +28,8 @@ export interface EdgeOptions extends BodyLimits {
   readonly metrics?: EdgeMetrics | undefined
   /** Connections that may be open; one more is closed at once. */
   readonly maxConnections: number
+  /** Whether other processes of this edge listen on the same port: Linux gives each its share of the connections. */
+  readonly shared?: boolean
   /** Memory that bodies may take before requests are refused, in bytes. */
   readonly bufferBytes: number
   /** How long Redis may take to keep a request before it is refused, in ms. */
@@ -56,8 +58,9 @@ export interface Edge {
 /** How long nothing has to happen on the open connections before a stopping edge cuts them, in ms. */
 const QUIET_MS = 100
 
-/** `LIBUS_LISTEN_EXCLUSIVE_PORT`: without it a second server silently gets half of the connections. */
+/** `LIBUS_LISTEN_EXCLUSIVE_PORT`: without it (SO_REUSEPORT) a second server silently gets half of the connections. */
 const EXCLUSIVE_PORT = 1
+const SHARED_PORT = 0
 
 /**
  * Starts the edge.
@@ -90,7 +93,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
   }
   app.any('/*', refuseAll('not_found', traffic, tracing, metrics?.route(undefined)))
   const socket = await new Promise<us_listen_socket | false>((resolve) => {
-    app.listen(host, port, EXCLUSIVE_PORT, resolve)
+    app.listen(host, port, options.shared ? SHARED_PORT : EXCLUSIVE_PORT, resolve)
   })
   if (!socket) {
     app.close()

@@ -16,7 +16,7 @@ export interface Probe {
   /** Resolves when it can do its work now; the rejection's message says why it cannot. */
   ready(signal: AbortSignal): Promise<void>
   /** Its figures. */
-  stats(): unknown
+  stats(): unknown | Promise<unknown>
   /** Says what hangs, where a loop does; without it the role is alive as long as the process answers. */
   stuck?(): string | undefined
 }
@@ -61,8 +61,13 @@ export async function startAdmin(
       const ready = Object.keys(problems).length === 0
       answer(response, ready ? 200 : 503, { status: ready ? 'ready' : 'not ready', problems })
     },
-    '/stats': (response) =>
-      answer(response, 200, Object.fromEntries(probes.map((probe) => [probe.name, probe.stats()]))),
+    '/stats': async (response) => {
+      const figures = probes.map(async (probe) => [probe.name, await probe.stats()] as const)
+      await Promise.all(figures).then(
+        (all) => answer(response, 200, Object.fromEntries(all)),
+        (error: Error) => answer(response, 503, { error: 'unavailable', message: error.message }),
+      )
+    },
   }
   const server = createServer((request, response) => {
     const [path = ''] = (request.url ?? '').split('?')
