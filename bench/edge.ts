@@ -51,7 +51,7 @@ export const edgeSuite: Suite = {
       const cases: Case[] = []
       for (const connections of quick ? [64] : [64, 256]) {
         const load = { connections, requests: SIGNED, seconds }
-        cases.push(await measure(`700 B, ${connections} connections`, load, ['tributary', ...BASELINES]))
+        cases.push(await measure(`700 B, ${connections} connections`, load, ['tributary', ...OTHERS]))
       }
       const bad = { ...SIGNED, signed: false }
       cases.push(await measure('bad signature', { connections: 64, requests: bad, seconds }, ['tributary']))
@@ -77,10 +77,11 @@ export const edgeSuite: Suite = {
   },
 }
 
-const BASELINES = ['ceiling', 'fastify, pipelined', 'fastify, XADD alone'] as const
+const OTHERS = ['tributary, 2 processes', 'ceiling', 'fastify, pipelined', 'fastify, XADD alone'] as const
 
 const TARGETS = {
-  tributary: startTributary,
+  tributary: (bed: Bed) => startTributary(bed),
+  'tributary, 2 processes': (bed: Bed) => startTributary(bed, { EDGE_PROCESSES: '2' }),
   ceiling: async () => {
     const child = await startChild(new URL('./edge/ceiling.js', import.meta.url))
     return { port: Number(child.ready), pids: [child.pid], kept: async () => Number.NaN, end: child.end }
@@ -89,9 +90,9 @@ const TARGETS = {
   'fastify, XADD alone': (bed: Bed) => startFastify(bed, 'alone'),
 } as const satisfies Record<string, (bed: Bed) => Promise<Target>>
 
-async function startTributary(bed: Bed): Promise<Target> {
+async function startTributary(bed: Bed, env: Readonly<Record<string, string>> = {}): Promise<Target> {
   const port = await freePort()
-  const edge: RoleProcess = await bed.start('edge', { PORT: String(port) })
+  const edge: RoleProcess = await bed.start('edge', { PORT: String(port), ...env })
   return {
     port,
     pids: [edge.pid],
@@ -126,6 +127,22 @@ function subject(name: keyof typeof TARGETS, bed: Bed, generator: Generator, loa
         await target.end()
       }
     },
+  }
+}
+
+/** One edge at 64 connections, set up in some way. */
+export async function measureEdge(
+  bed: Bed,
+  generator: Generator,
+  env: Readonly<Record<string, string>>,
+  seconds: number,
+): Promise<Run> {
+  await bed.flush()
+  const target = await startTributary(bed, env)
+  try {
+    return await measureTarget(target, bed, generator, { connections: 64, requests: SIGNED, seconds })
+  } finally {
+    await target.end()
   }
 }
 

@@ -1,10 +1,13 @@
 import { writeFileSync } from 'node:fs'
 import { Command, InvalidArgumentError } from 'commander'
 import { edgeSuite } from './edge.js'
+import { endToEndSuite } from './end-to-end.js'
+import { scaleSuite } from './scale.js'
 import { openBed } from './support/bed.js'
 import { describeMachine } from './support/machine.js'
 import { isValid, type Report, sectionOf, toMarkdown } from './support/report.js'
 import type { Suite } from './support/suite.js'
+import { telemetrySuite } from './telemetry.js'
 import { mongoSuite, postgresSuite } from './workers.js'
 
 interface Options {
@@ -14,7 +17,14 @@ interface Options {
   readonly markdown?: string
 }
 
-const SUITES: readonly Suite[] = [edgeSuite, postgresSuite, mongoSuite]
+const SUITES: readonly Suite[] = [
+  edgeSuite,
+  postgresSuite,
+  mongoSuite,
+  endToEndSuite,
+  scaleSuite,
+  telemetrySuite,
+]
 const NAMES = SUITES.map(({ name }) => name)
 
 function parseSuites(text: string): readonly Suite[] {

@@ -25,11 +25,16 @@ export function markOf(turn: number): string {
   return `CRM-${turn}`
 }
 
-/**
- * The body of a webhook about a contact. About 1.5 us.
- * @param bytes that it has, if that is enough for its fields; what is missing is a note, which has no column
- */
-export function contactBody({ operation, key, turn }: Telling, bytes: number): string {
+/** What a body consists of besides the fields that have columns. */
+export interface BodySize {
+  /** Of the body, if that is enough for its fields; what is missing is a note, which has no column. */
+  readonly bytes: number
+  /** Fields without a column. */
+  readonly fields?: number
+}
+
+/** The body of a webhook about a contact. About 1.5 us. */
+export function contactBody({ operation, key, turn }: Telling, { bytes, fields = 0 }: BodySize): string {
   const micros = String(turn % 1_000).padStart(3, '0')
   const timestamp = new Date(BEGIN_MS + Math.floor(turn / 1_000)).toISOString().replace('Z', `${micros}Z`)
   const head = `{"webhookId":"wh-4711","eventType":"contact.${operation}","timestamp":"${timestamp}","eventData":{"id":"${key}","externalId":"${markOf(turn)}","phone":"+1-555-0${turn % 1_000}"`
@@ -37,8 +42,9 @@ export function contactBody({ operation, key, turn }: Telling, bytes: number): s
     operation === 'updated'
       ? ''
       : `,"firstName":"${FIRST_NAMES[turn & 7]}","lastName":"${LAST_NAMES[(turn >> 3) & 7]}","email":"customer.${turn}@example.com","status":"active"`
-  const missing = bytes - head.length - rest.length - ',"notes":""}}'.length
-  return `${head}${rest}${missing > 0 ? `,"notes":"${'x'.repeat(missing)}"` : ''}}}`
+  const more = Array.from({ length: fields }, (_, i) => `,"field${i}":"value ${turn}"`).join('')
+  const missing = bytes - head.length - rest.length - more.length - ',"notes":""}}'.length
+  return `${head}${rest}${more}${missing > 0 ? `,"notes":"${'x'.repeat(missing)}"` : ''}}}`
 }
 
 /** The body of a webhook with many contacts in an array. */
@@ -58,7 +64,7 @@ export function createRequests({ body, size, signed, run, variety }: RequestReci
   const make = (n: number): Buffer => {
     const text =
       body === 'contact'
-        ? contactBody({ operation: 'created', key: `${run}-${n}`, turn: n }, size)
+        ? contactBody({ operation: 'created', key: `${run}-${n}`, turn: n }, { bytes: size })
         : eventsBody(run, n, size)
     const signature = createHmac('sha256', secret).update(text).digest('base64')
     // All of it is ASCII.

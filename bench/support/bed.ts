@@ -26,6 +26,7 @@ export interface Bed {
   readonly mongo: Service
   /** For looks and seeds, not for what is measured. */
   readonly client: RedisClient
+  /** Of the servers as they run now. */
   readonly pids: { readonly redis: number; readonly postgres: number; readonly mongo: number }
   /** Starts a role as a container would, and resolves when it works. */
   start(role: string, env?: Readonly<Record<string, string>>): Promise<RoleProcess>
@@ -63,7 +64,9 @@ export async function openBed(say: (line: string) => void): Promise<Bed> {
     let started = 0
     return {
       ...{ redis, postgres, mongo, client },
-      pids: { redis: redis.pid ?? 0, postgres: postgres.pid ?? 0, mongo: mongo.pid ?? 0 },
+      get pids() {
+        return { redis: redis.pid ?? 0, postgres: postgres.pid ?? 0, mongo: mongo.pid ?? 0 }
+      },
       start: async (role, more = {}) =>
         await startRole(
           {

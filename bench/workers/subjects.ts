@@ -46,14 +46,19 @@ function figuresOf({ perSecond, workerMicros, storeMicros, residentMb }: Drain):
   }
 }
 
+/** What differs from one process as it is by default. */
+export interface TributaryOptions {
+  readonly processes?: number
+  readonly env?: Readonly<Record<string, string>>
+  /** Share of the entries that are traced. */
+  readonly traced?: number
+}
+
 /** Ours. */
 export function tributary(
   sink: 'postgres' | 'mongo',
   marks: Worker['marks'],
-  {
-    processes = 1,
-    env = {},
-  }: { readonly processes?: number; readonly env?: Readonly<Record<string, string>> } = {},
+  { processes = 1, env = {}, traced = 0 }: TributaryOptions = {},
 ): Worker {
   return {
     name: processes === 1 ? 'tributary' : `tributary, ${processes} processes`,
@@ -62,7 +67,7 @@ export function tributary(
     marks,
     drain: async (bed, backlog) => {
       const partitions = Number(env.PARTITIONS ?? 1)
-      await append(bed, backlog, { partitions })
+      await append(bed, backlog, { partitions, traced })
       const roles = await Promise.all(Array.from({ length: processes }, () => bed.start(sink, env)))
       const drain = await watchDrain({
         client: bed.client,

@@ -22,8 +22,9 @@ export interface Tables {
 }
 
 export async function openTables(url: string): Promise<Tables> {
-  const client = new pg.Client({ connectionString: url })
-  await client.connect()
+  const client = new pg.Pool({ connectionString: url, max: 1 })
+  // A bench may stop the server meanwhile.
+  client.on('error', () => undefined)
   await client.query(CREATE)
   return {
     clear: async () => {

@@ -1,11 +1,13 @@
 import { cdc } from '../../schemas/cdc.js'
 import type { NewEntry } from '../../src/stream/entry.js'
 import { createProducer } from '../../src/stream/producer.js'
-import { contactBody, markOf, type Telling } from '../load/bodies.js'
+import { type BodySize, contactBody, markOf, type Telling } from '../load/bodies.js'
 import { type Bed, KEYS } from '../support/bed.js'
 
-/** Bytes of a `contact.created`. */
-const BODY_BYTES = 700
+/** Of a `contact.created`. */
+const BODY: BodySize = { bytes: 700 }
+/** A `traceparent` that says that the event is traced. */
+const TRACED = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
 /** Entries of one append. */
 const APPEND = 100
 
@@ -64,28 +66,35 @@ export function expected({ count, telling }: Backlog): Map<string, string> {
 }
 
 /** The body of an event as CXone sends it. */
-export function bodyOf(telling: Telling, bytes = BODY_BYTES): string {
-  return contactBody(telling, bytes)
+export function bodyOf(telling: Telling, size = BODY): string {
+  return contactBody(telling, size)
+}
+
+/** How a backlog is put into the log. */
+export interface AppendOptions {
+  readonly partitions?: number
+  readonly size?: BodySize
+  /** Share of the entries that are traced, 0 to 1; default: 0. */
+  readonly traced?: number
 }
 
 /** Puts a backlog into the log, spread over the partitions. About 10 us an entry. */
-export async function append(
-  bed: Bed,
-  backlog: Backlog,
-  { partitions = 1, bytes = BODY_BYTES } = {},
-): Promise<void> {
+export async function append(bed: Bed, backlog: Backlog, options: AppendOptions = {}): Promise<void> {
+  const { partitions = 1, size = BODY, traced = 0 } = options
   const producer = createProducer(bed.client, KEYS.slice(0, partitions))
   const under = new Set<Promise<unknown>>()
+  const entryOf = (n: number): NewEntry => ({
+    source: cdc.name,
+    delivery: '',
+    trace: Math.floor((n + 1) * traced) > Math.floor(n * traced) ? TRACED : '',
+    body: Buffer.from(bodyOf(backlog.telling(n), size), 'latin1'),
+  })
   for (let first = 0; first < backlog.count; first += APPEND) {
-    const size = Math.min(APPEND, backlog.count - first)
-    const entries = Array.from({ length: size }, (_, i) => entryOf(backlog.telling(first + i), bytes))
+    const count = Math.min(APPEND, backlog.count - first)
+    const entries = Array.from({ length: count }, (_, i) => entryOf(first + i))
     const call: Promise<unknown> = producer.append(entries).finally(() => under.delete(call))
     under.add(call)
     if (under.size >= 4) await Promise.race(under)
   }
   await Promise.all(under)
-}
-
-function entryOf(telling: Telling, bytes: number): NewEntry {
-  return { source: cdc.name, delivery: '', trace: '', body: Buffer.from(bodyOf(telling, bytes), 'latin1') }
 }

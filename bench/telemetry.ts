@@ -1,0 +1,58 @@
+import { randomBytes } from 'node:crypto'
+import { measureEdge } from './edge.js'
+import { startGenerator } from './load/generator.js'
+import { startChild } from './support/child.js'
+import { inTurn } from './support/figures.js'
+import type { Suite } from './support/suite.js'
+import { runWorker, tributary } from './workers/subjects.js'
+import { openTables } from './workers/table.js'
+import { newKeys } from './workers/tellings.js'
+
+/** Shares of the events that are traced; `undefined`: no collector, so neither spans nor pushes. */
+const SHARES = [undefined, 0, 0.01, 1] as const
+
+/** What traces and metrics cost the edge and the Postgres worker. */
+export const telemetrySuite: Suite = {
+  name: 'telemetry',
+  about:
+    'The edge at 64 connections, and the Postgres worker on new keys, without a collector and with one that takes ' +
+    'everything, in turn. `ours is` is the rate without telemetry by that with it: its reciprocal is the share that is left.',
+  async run({ bed, quick, say }) {
+    const collector = await startChild(new URL('./telemetry/collector.js', import.meta.url))
+    const generator = await startGenerator()
+    const tables = await openTables(bed.postgres.url)
+    const rounds = quick ? 1 : 5
+    const envOf = (share: number | undefined) =>
+      share === undefined
+        ? {}
+        : {
+            OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${collector.ready}`,
+            OTEL_METRIC_EXPORT_INTERVAL: '5000',
+            TRACE_SAMPLE_RATIO: String(share),
+          }
+    const nameOf = (share: number | undefined) =>
+      share === undefined ? 'off' : `metrics and ${share * 100} % of the traces`
+    try {
+      const edges = SHARES.map((share) => ({
+        name: nameOf(share),
+        run: () => measureEdge(bed, generator, envOf(share), quick ? 3 : 5),
+      }))
+      const marks = () => tables.marks('tributary.contacts')
+      const workers = SHARES.map((share) => ({
+        name: nameOf(share),
+        run: async () => {
+          await Promise.all([bed.flush(), tables.clear()])
+          const backlog = newKeys(randomBytes(3).toString('hex'), quick ? 30_000 : 100_000)
+          const worker = tributary('postgres', marks, { env: envOf(share), traced: share ?? 0 })
+          return await runWorker(bed, worker, backlog)
+        },
+      }))
+      return [
+        await inTurn('edge', 'acked/s', edges, rounds, say),
+        await inTurn('Postgres worker', 'events/s', workers, rounds, say),
+      ]
+    } finally {
+      await Promise.all([collector.end(), generator.end(), tables.end()])
+    }
+  },
+}
