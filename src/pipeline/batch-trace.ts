@@ -151,14 +151,14 @@ export class BatchTrace {
   #spanOfEntry({ id, partition, source, trace, origin }: Entry, endTime: number): Span {
     const { name, attributes } = this.#processOf(partition)
     return this.#tracing.startSpan(name, 'consumer', {
-      ...(origin === undefined && { parent: trace }),
+      parent: origin === undefined ? trace : undefined,
       links: origin === undefined ? [this.#span] : [this.#span, trace],
-      attributes: {
-        ...attributes,
+      // Not by spread: that takes ten times as long.
+      attributes: Object.assign({}, attributes, {
         [ATTRIBUTE.messageId]: id,
         [ATTRIBUTE.source]: source,
         [ATTRIBUTE.eventAge]: (endTime - receivedAt(id)) / 1_000,
-      },
+      }),
       startTime: this.#startTime,
     })
   }

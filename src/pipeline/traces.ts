@@ -59,7 +59,8 @@ export function createTraces(
       span.end({}, startTime + durationMs)
     },
     async follow(entries, deliveries, work) {
-      const traced = tracedOf(entries)
+      const carrying = tracedOf(entries)
+      const traced = carrying.slice(0, carrying.length > 0 ? tracing.afford(carrying.length) : 0)
       const trace =
         traced.length > 0
           ? new BatchTrace(tracing, { entries, deliveries, group, stream, streams }, traced)

@@ -77,7 +77,7 @@ function startSpans({ endpoint, losses }: Collector, config: TelemetryConfig, re
   const instrumentationScope = { name: SERVICE, version: MANIFEST.version }
   const onEnd = (span: ReadableSpan) => queue.onEnd(span)
   return {
-    tracing: createTracing({ resource, instrumentationScope, onEnd }, config.TRACE_SAMPLE_RATIO),
+    tracing: createTracing({ resource, instrumentationScope, onEnd }, config.TRACE_SAMPLE_RATIO, queue),
     close: async () => {
       await within(FLUSH_MS, queue.shutdown())
       queue.giveUp()

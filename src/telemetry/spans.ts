@@ -1,26 +1,38 @@
 import { type ExportResult, ExportResultCode } from '@opentelemetry/core'
 import { BatchSpanProcessor, type ReadableSpan, type SpanExporter } from '@opentelemetry/sdk-trace-base'
 import { explainExport, type Losses } from './losses.js'
+import type { SpanRoom } from './tracing.js'
+
+/** Spans that a process exports in a ms, over time: about a tenth of a core. What it traces more waits, or is not made. */
+export const SPANS_A_MS = 10
 
 /**
- * Takes finished spans to the exporter, in batches in the background. At most `capacity` wait: what comes when the
- * collector is away or slow is dropped and counted, like what it refuses.
+ * Takes finished spans to the exporter, in batches in the background and at a bounded pace. At most `capacity` wait: what
+ * comes when the collector is away or slow is dropped and counted, like what it refuses.
  */
-export class SpanQueue {
+export class SpanQueue implements SpanRoom {
   readonly #batches: BatchSpanProcessor
   #waiting = 0
   #underWay = 0
+  /** When the pace allows the next export, in ms of `performance.now()`. */
+  #paid = Number.NEGATIVE_INFINITY
+  #pause: NodeJS.Timeout | undefined
+  #closing = false
 
+  /** @param spansAMs the pace; a burst of `capacity` may go before it counts */
   constructor(
     exporter: SpanExporter,
     private readonly capacity: number,
     private readonly losses: Losses,
+    private readonly spansAMs = SPANS_A_MS,
   ) {
     const counting: SpanExporter = {
       export: (spans, done) => {
         this.#waiting -= spans.length
         this.#underWay += spans.length
-        exporter.export(spans, (result) => done(this.#note(spans.length, result)))
+        exporter.export(spans, (result) =>
+          this.#atPace(spans.length, () => done(this.#note(spans.length, result))),
+        )
       },
       shutdown: () => exporter.shutdown(),
     }
@@ -37,9 +49,38 @@ export class SpanQueue {
     this.#batches.onEnd(span)
   }
 
-  /** Sends what waits, and takes nothing more. */
-  shutdown(): Promise<void> {
-    return this.#batches.shutdown()
+  get room(): number {
+    return this.capacity - this.#waiting
+  }
+
+  forgo(spans: number): void {
+    this.losses.add(spans, 'spans', `more are traced than it may cost to export, and ${this.capacity} wait`)
+  }
+
+  /** Sends what waits, at once, and takes nothing more. */
+  async shutdown(): Promise<void> {
+    this.#closing = true
+    this.#next()
+    await this.#batches.shutdown()
+  }
+
+  #next: () => void = () => undefined
+
+  /** The next batch is not exported before this one is told to be done. */
+  #atPace(spans: number, done: () => void): void {
+    const now = performance.now()
+    const saved = this.capacity / this.spansAMs
+    this.#paid = Math.max(this.#paid, now - saved) + spans / this.spansAMs
+    if (this.#closing || this.#paid <= now) {
+      done()
+      return
+    }
+    this.#next = () => {
+      clearTimeout(this.#pause)
+      this.#next = () => undefined
+      done()
+    }
+    this.#pause = setTimeout(() => this.#next(), this.#paid - now)
   }
 
   /** Counts what the collector has not taken by now as lost. */

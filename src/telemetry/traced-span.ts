@@ -72,7 +72,8 @@ export class TracedSpan implements Span, ReadableSpan {
   }
 
   set(attributes: SpanAttributes): void {
-    if (!this.ended) this.#attributes = known({ ...this.#attributes, ...attributes })
+    // Not by spread: that takes ten times as long.
+    if (!this.ended) this.#attributes = known(Object.assign({}, this.#attributes, attributes))
   }
 
   link(to: string | SpanLink): void {
@@ -142,12 +143,14 @@ const UNSET: SpanStatus = { code: SpanStatusCode.UNSET }
 
 /** Without those that are `undefined`: an exporter would write their names. */
 function known(attributes: SpanAttributes): SpanAttributes {
-  for (const name in attributes) {
-    if (attributes[name] === undefined) {
-      return Object.fromEntries(Object.entries(attributes).filter(([, value]) => value !== undefined))
-    }
-  }
+  for (const name in attributes) if (attributes[name] === undefined) return withoutUndefined(attributes)
   return attributes
+}
+
+function withoutUndefined(attributes: SpanAttributes): SpanAttributes {
+  const left: SpanAttributes = {}
+  for (const name in attributes) if (attributes[name] !== undefined) left[name] = attributes[name]
+  return left
 }
 
 function toLinks(links: readonly (Span | string | SpanLink)[]): Link[] {

@@ -55,6 +55,8 @@ export interface Tracing {
   readonly on: boolean
   /** Whether a request is to be traced. Costs one random number, nothing else. */
   sample(): boolean
+  /** Of an event's spans all are made or none: of so many events, how many can be traced now. The rest count as lost. */
+  afford(events: number): number
   /** The time as spans have it, in ms since 1970 with fractions. */
   now(): number
   /** Begins a span; where tracing is off one that does nothing. Costs about 2 us with its export. */
@@ -75,6 +77,7 @@ const NO_SPAN: Span = {
 export const NO_TRACING: Tracing = {
   on: false,
   sample: () => false,
+  afford: () => 0,
   now: () => Date.now(),
   startSpan: () => NO_SPAN,
 }
@@ -87,16 +90,41 @@ const KINDS = {
   consumer: SpanKind.CONSUMER,
 } as const
 
+/** How many spans may still be made. */
+export interface SpanRoom {
+  /** Spans that can be queued now. */
+  readonly room: number
+  /** Counts spans that are not made, because there was no room for them. */
+  forgo(spans: number): void
+}
+
+/** Without end: for tests. */
+const ENDLESS: SpanRoom = { room: Number.POSITIVE_INFINITY, forgo: () => undefined }
+
+/** Spans that an event leaves in one process, about: at the edge two, at a worker three or four. */
+const SPANS_OF_AN_EVENT = 4
+
 /**
  * @param origin of the spans, and where they go at their end
  * @param ratio share of the requests that are traced, 0 to 1
+ * @param queue that takes them
  */
-export function createTracing(origin: Omit<SpanOrigin, 'now'>, ratio: number): Tracing {
+export function createTracing(
+  origin: Omit<SpanOrigin, 'now'>,
+  ratio: number,
+  queue: SpanRoom = ENDLESS,
+): Tracing {
   const now = createClock()
   const whole = { ...origin, now }
+  const afford = (events: number) => {
+    const most = Math.min(events, Math.floor(queue.room / SPANS_OF_AN_EVENT))
+    if (most < events) queue.forgo((events - most) * SPANS_OF_AN_EVENT)
+    return most
+  }
   return {
     on: true,
-    sample: () => Math.random() < ratio,
+    sample: () => Math.random() < ratio && afford(1) === 1,
+    afford,
     now,
     startSpan: (name, kind, { parent, links = [], attributes = {}, startTime = now() } = {}) =>
       new TracedSpan(whole, name, KINDS[kind], contextOf(parent), links, attributes, startTime),

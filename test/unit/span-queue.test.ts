@@ -13,7 +13,7 @@ import { ORIGIN } from '../support/spans.js'
 const CAPACITY = 1_000
 
 /** Spans on their way to a collector that answers when the test says so. */
-function open() {
+function open(spansAMs = Number.POSITIVE_INFINITY) {
   const { log, lines } = recordedLog()
   const calls: { spans: ReadableSpan[]; answer: (result: ExportResult) => void }[] = []
   const exporter = {
@@ -22,12 +22,12 @@ function open() {
     shutdown: async () => undefined,
   }
   const losses = new Losses(log, 'collector:4318')
-  const queue = new SpanQueue(exporter, CAPACITY, losses)
-  const tracing = createTracing({ ...ORIGIN, onEnd: (span) => queue.onEnd(span) }, 1)
+  const queue = new SpanQueue(exporter, CAPACITY, losses, spansAMs)
+  const tracing = createTracing({ ...ORIGIN, onEnd: (span) => queue.onEnd(span) }, 1, queue)
   const end = (count: number) => {
     for (let i = 0; i < count; i++) tracing.startSpan('x', 'client').end()
   }
-  return { calls, losses, lines, end }
+  return { calls, losses, lines, end, queue, tracing }
 }
 
 const TAKEN: ExportResult = { code: ExportResultCode.SUCCESS }
@@ -47,6 +47,41 @@ describe('the queue of spans', () => {
       expect(calls).toHaveLength(turn)
     }
     expect([losses.total, lines]).toEqual([0, []])
+  })
+
+  it('exports at a bounded pace, but for a burst, and at once when it closes', async () => {
+    vi.useFakeTimers({ toFake: ['performance', 'setTimeout', 'clearTimeout'] })
+    const { calls, end, queue } = open(1)
+    end(512)
+    calls[0]?.answer(TAKEN)
+    end(512)
+    await nextTurn()
+    // Both are within the burst of 1,000, more or less; the third has to wait for its time.
+    expect(calls).toHaveLength(2)
+    calls[1]?.answer(TAKEN)
+    end(512)
+    await nextTurn()
+    expect(calls).toHaveLength(2)
+    await vi.advanceTimersByTimeAsync(1_000)
+    expect(calls).toHaveLength(3)
+    calls[2]?.answer(TAKEN)
+    end(512)
+    const closed = queue.shutdown()
+    await nextTurn()
+    expect(calls).toHaveLength(4)
+    calls[3]?.answer(TAKEN)
+    await closed
+  })
+
+  it('lets whole events be traced or none, and counts the others', () => {
+    const { end, tracing, losses } = open()
+    expect([tracing.afford(100), tracing.sample()]).toEqual([100, true])
+    end(CAPACITY + 512 - 10)
+    expect(tracing.afford(100)).toBe(2)
+    expect(losses.total).toBe(98 * 4)
+    end(10)
+    expect([tracing.afford(1), tracing.sample()]).toEqual([0, false])
+    expect(NO_TRACING.afford(5)).toBe(0)
   })
 
   it('holds as many as it may, and counts what it drops beyond', async () => {
