@@ -37,7 +37,7 @@ export const edgeSuite: Suite = {
     'share the machine. The ceiling reads the body and answers; it checks and keeps nothing.',
   async run({ bed, quick, say }) {
     const generator = await startGenerator()
-    const seconds = quick ? 3 : 6
+    const seconds = quick ? 2 : 6
     const rounds = quick ? 1 : 3
     const measure = (title: string, load: Load, names: readonly (keyof typeof TARGETS)[], times = rounds) =>
       inTurn(

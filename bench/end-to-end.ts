@@ -55,7 +55,7 @@ export const endToEndSuite: Suite = {
     const trial = (title: string, rate: string, what: Trial) =>
       inTurn(title, rate, [{ name: 'tributary', run: () => runTrial(rig, what) }], 1, say)
     try {
-      const seconds = quick ? 15 : 65
+      const seconds = quick ? 12 : 65
       const cases: Case[] = []
       const both = ['postgres', 'mongo'] as const
       for (const rate of quick ? [2_000] : [2_000, 5_000, 10_000]) {

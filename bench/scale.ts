@@ -40,7 +40,7 @@ export const scaleSuite: Suite = {
           'backlog',
           RATE,
           quick
-            ? [large('200,000 entries', bed, tables, 200_000)]
+            ? [large('100,000 entries', bed, tables, 100_000)]
             : [
                 large('200,000 entries', bed, tables, 200_000),
                 large('1,000,000 entries', bed, tables, 1_000_000),

@@ -35,14 +35,14 @@ export const telemetrySuite: Suite = {
     try {
       const edges = SHARES.map((share) => ({
         name: nameOf(share),
-        run: () => measureEdge(bed, generator, envOf(share), quick ? 3 : 5),
+        run: () => measureEdge(bed, generator, envOf(share), quick ? 2 : 5),
       }))
       const marks = () => tables.marks('tributary.contacts')
       const workers = SHARES.map((share) => ({
         name: nameOf(share),
         run: async () => {
           await Promise.all([bed.flush(), tables.clear()])
-          const backlog = newKeys(randomBytes(3).toString('hex'), quick ? 30_000 : 100_000)
+          const backlog = newKeys(randomBytes(3).toString('hex'), quick ? 20_000 : 100_000)
           const worker = tributary('postgres', marks, { env: envOf(share), traced: share ?? 0 })
           return await runWorker(bed, worker, backlog)
         },

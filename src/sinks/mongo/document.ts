@@ -79,15 +79,13 @@ export function toDocument(
   }
   const nulls = evolves && known ? fill(document, known) : []
   if (evolves && known) document[evolves.versionField] = known.version
-  const newer = Array.from(newerFields(state), ([name, version]) => ({ name, version }))
-  document._tributary = {
-    version: state.version,
-    revision,
-    ...(newer.length > 0 && { fieldVersions: newer }),
-    ...(state.deleted && { deletedAt: now }),
-    ...(nulls.length > 0 && { nulls }),
-    ...(reserved.length > 0 && { reserved }),
-  }
+  const newer = newerFields(state)
+  const bookkeeping: Bookkeeping = { version: state.version, revision }
+  if (newer.size > 0) bookkeeping.fieldVersions = Array.from(newer, ([name, version]) => ({ name, version }))
+  if (state.deleted) bookkeeping.deletedAt = now
+  if (nulls.length > 0) bookkeeping.nulls = nulls
+  if (reserved.length > 0) bookkeeping.reserved = reserved
+  document._tributary = bookkeeping
   if (processedAt !== undefined) document[processedAt] = now
   return document
 }
