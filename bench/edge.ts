@@ -22,6 +22,8 @@ interface Target {
 /** Bodies like those of CXone, made before: for the edge it does not matter whether they come again. */
 const SIGNED: RequestRecipe = { body: 'contact', size: 700, signed: true, run: 'edge', variety: 2_000 }
 const STREAM = 'bench:events'
+/** Of a server that has just started, in s. */
+const WARM_UP_S = 2
 
 interface Load {
   readonly connections: number
@@ -37,8 +39,8 @@ export const edgeSuite: Suite = {
     'share the machine. The ceiling reads the body and answers; it checks and keeps nothing.',
   async run({ bed, quick, say }) {
     const generator = await startGenerator()
-    const seconds = quick ? 2 : 6
-    const rounds = quick ? 1 : 3
+    const seconds = quick ? 2 : 5
+    const rounds = quick ? 1 : 2
     const measure = (title: string, load: Load, names: readonly (keyof typeof TARGETS)[], times = rounds) =>
       inTurn(
         title,
@@ -130,33 +132,40 @@ function subject(name: keyof typeof TARGETS, bed: Bed, generator: Generator, loa
   }
 }
 
-/** One edge at 64 connections, set up in some way. */
-export async function measureEdge(
+/** An edge that runs, set up in some way, to be measured again and again at 64 connections. */
+export async function openEdge(
   bed: Bed,
   generator: Generator,
   env: Readonly<Record<string, string>>,
-  seconds: number,
-): Promise<Run> {
-  await bed.flush()
+): Promise<{ measure(seconds: number): Promise<Run>; end(): Promise<void> }> {
   const target = await startTributary(bed, env)
-  try {
-    return await measureTarget(target, bed, generator, { connections: 64, requests: SIGNED, seconds })
-  } finally {
-    await target.end()
+  return {
+    measure: async (seconds) => {
+      await bed.flush()
+      const load = { connections: 64, requests: SIGNED, seconds }
+      return await measureTarget(target, bed, generator, load, seconds / 4)
+    },
+    end: target.end,
   }
 }
 
-async function measureTarget(target: Target, bed: Bed, generator: Generator, load: Load): Promise<Run> {
+async function measureTarget(
+  target: Target,
+  bed: Bed,
+  generator: Generator,
+  load: Load,
+  warmUp = WARM_UP_S,
+): Promise<Run> {
   const { connections, requests, seconds } = load
   const plan = { port: target.port, connections, requests }
   const used = () => target.pids.reduce((sum, pid) => sum + cpuSeconds(pid), 0)
   const [before, redisBefore] = [used(), cpuSeconds(bed.pids.redis)]
-  const report = await generator.run({ ...plan, loop: { kind: 'closed', warmUp: 2, seconds } })
+  const report = await generator.run({ ...plan, loop: { kind: 'closed', warmUp, seconds } })
   const [cpu, redisCpu] = [used() - before, cpuSeconds(bed.pids.redis) - redisBefore]
   const answered = requests.signed ? (report.byStatus[202] ?? 0) : (report.byStatus[401] ?? 0)
   const all = Object.values(report.byStatus).reduce((sum, n) => sum + n, 0)
   // The warm-up's requests have had their share, too.
-  const requestsOfAll = (all * (seconds + 2)) / seconds
+  const requestsOfAll = (all * (seconds + warmUp)) / seconds
   const durations = new Durations(report.durations)
   const kept = await target.kept()
   const lost = Number.isNaN(kept) ? 0 : report.acknowledged - kept

@@ -47,6 +47,7 @@ export const scaleSuite: Suite = {
               ],
           1,
           say,
+          'variants',
         ),
       )
       if (quick) return cases
@@ -58,16 +59,16 @@ export const scaleSuite: Suite = {
       const batches = [100, 500, 2_000].map((size) =>
         variant(`${size} a write`, { BATCH_MAX_EVENTS: String(size) }),
       )
-      cases.push(await inTurn('batch size', RATE, batches, 2, say))
+      cases.push(await inTurn('batch size', RATE, batches, 1, say, 'variants'))
       const partitions = [1, 4, 16].map((n) => variant(`${n} partitions`, { PARTITIONS: String(n) }))
-      cases.push(await inTurn('partitions', RATE, partitions, 2, say))
+      cases.push(await inTurn('partitions', RATE, partitions, 1, say, 'variants'))
       const groups = [0, 10, 100].map((n) => variant(`${n} idle groups`, {}, idle(n)))
-      cases.push(await inTurn('idle groups', RATE, groups, 2, say))
+      cases.push(await inTurn('idle groups', RATE, groups, 1, say, 'variants'))
       const sizes = [0, 20, 50].map((fields) => ({
         name: `${fields} fields without a column`,
         run: () => ofFields(bed, tables, count, fields),
       }))
-      cases.push(await inTurn('fields', RATE, sizes, 2, say))
+      cases.push(await inTurn('fields', RATE, sizes, 1, say, 'variants'))
       return cases
     } finally {
       await tables.end()

@@ -81,7 +81,7 @@ export const postgresSuite: Suite = {
     const ceiling = (await hasPsql(say)) ? [psqlCeiling(tables)] : []
     if (ceiling.length === 0) say('  left out: psql, which is not on PATH and cannot be installed')
     const slow = quick ? 0.1 : 0.05
-    const field = { bed, rounds: quick ? 1 : 2, clear: tables.clear, settle: tables.settle, say }
+    const field = { bed, rounds: 1, clear: tables.clear, settle: tables.settle, say }
     try {
       return await compare(
         {
@@ -119,7 +119,7 @@ export const mongoSuite: Suite = {
       return await compare(
         {
           ...{ bed, rounds: 1, clear: () => clearDocuments(client), settle, say },
-          count: quick ? 2_000 : 20_000,
+          count: quick ? 2_000 : 5_000,
           workers: [
             tributary('mongo', ours),
             driverCeiling(ours),

@@ -3,6 +3,7 @@ import { Durations } from '../../src/telemetry/durations.js'
 import { createRequests } from './bodies.js'
 import { Connection } from './connection.js'
 import type { ClosedLoop, LoadPlan, LoadReport, OpenLoop } from './plan.js'
+import { Queue } from './queue.js'
 
 /** How long after the end an answer may still come, in ms. */
 const PATIENCE_MS = 15_000
@@ -130,7 +131,7 @@ async function openLoop(
 ): Promise<Report> {
   const idle: Connection[] = []
   const under = new Map<Connection, Due>()
-  const waiting: Due[] = []
+  const waiting = new Queue<Due>()
   let open = count
   const connections = Array.from({ length: count }, () => {
     const answered = (status: number) => {
@@ -178,7 +179,7 @@ async function openLoop(
   // What is due and could not be sent in time is not sent any more: the server was overrun.
   const grace = performance.now() + 1_000
   await until(() => (waiting.length === 0 && under.size === 0) || performance.now() > grace || open === 0)
-  const unsent = waiting.splice(0).length
+  const unsent = waiting.clear()
   await until(() => under.size === 0 || open === 0)
   for (const connection of connections) connection.close()
   await until(() => open === 0)

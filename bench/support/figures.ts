@@ -18,17 +18,24 @@ export interface Subject {
 export interface Measured {
   readonly subject: string
   readonly figures: Figures
-  /** Of the first subject's rate by this one's: the median of what each round came to. */
+  /** See {@link Comparison}: the median of what each round came to. */
   readonly ratio: number | undefined
   readonly runs: number
   readonly invalid: readonly string[]
 }
 
-/** One question, and the answer of each subject; the first is ours. */
+/**
+ * `baselines`: the first subject is ours, and a ratio says how many times as fast it is as another one · `variants`: all
+ * are ours, and a ratio says how fast one is by the first.
+ */
+export type Comparison = 'baselines' | 'variants'
+
+/** One question, and the answer of each subject. */
 export interface Case {
   readonly title: string
   /** The figure that ratios are made of. */
   readonly rate: string
+  readonly comparison: Comparison
   readonly measured: readonly Measured[]
 }
 
@@ -42,6 +49,7 @@ export async function inTurn(
   subjects: readonly Subject[],
   rounds: number,
   say: (line: string) => void,
+  comparison: Comparison = 'baselines',
 ): Promise<Case> {
   const runs = new Map<string, Run[]>(subjects.map(({ name }) => [name, []]))
   for (let round = 0; round < rounds; round++) {
@@ -51,7 +59,7 @@ export async function inTurn(
       say(describeRun(title, rate, name, one))
     }
   }
-  return caseOf(title, rate, runs)
+  return caseOf(title, rate, runs, comparison)
 }
 
 /** A run in a line. */
@@ -62,31 +70,36 @@ export function describeRun(title: string, rate: string, subject: string, { figu
 
 /**
  * What runs have come to: of each figure the median. A run whose ledger does not balance counts for nothing.
- * @param runs of each subject, in the order of the rounds; the first is ours
+ * @param runs of each subject, in the order of the rounds
  */
-export function caseOf(title: string, rate: string, runs: ReadonlyMap<string, readonly Run[]>): Case {
-  const [own = []] = runs.values()
-  return {
-    title,
-    rate,
-    measured: Array.from(runs, ([subject, some]) => measuredOf(subject, some, own, rate)),
+export function caseOf(
+  title: string,
+  rate: string,
+  runs: ReadonlyMap<string, readonly Run[]>,
+  comparison: Comparison = 'baselines',
+): Case {
+  const [first = []] = runs.values()
+  const rateOf = ({ figures, invalid }: Run) => (invalid === undefined ? figures[rate] : undefined)
+  const ratio = (one: Run, other: Run | undefined) => {
+    const [mine, theirs] = [rateOf(one), other && rateOf(other)]
+    if (!mine || !theirs) return []
+    return [comparison === 'baselines' ? theirs / mine : mine / theirs]
   }
+  const measured = Array.from(runs, ([subject, some]) =>
+    measuredOf(subject, some, median(some.flatMap((run, round) => ratio(run, first[round])))),
+  )
+  return { title, rate, comparison, measured }
 }
 
-function measuredOf(subject: string, runs: readonly Run[], own: readonly Run[], rate: string): Measured {
+function measuredOf(subject: string, runs: readonly Run[], ratio: number | undefined): Measured {
   const valid = runs.filter(({ invalid }) => invalid === undefined)
   const names = [...new Set(valid.flatMap(({ figures }) => Object.keys(figures)))]
-  const ratios = runs.flatMap((run, round) => {
-    const [mine, theirs] = [own[round]?.figures[rate], run.figures[rate]]
-    const counts = run.invalid === undefined && own[round]?.invalid === undefined
-    return counts && mine !== undefined && theirs ? [mine / theirs] : []
-  })
   return {
     subject,
     figures: Object.fromEntries(
       names.map((figure) => [figure, median(valid.flatMap(({ figures }) => figures[figure] ?? []))]),
     ),
-    ratio: median(ratios),
+    ratio,
     runs: valid.length,
     invalid: runs.flatMap(({ invalid }) => invalid ?? []),
   }

@@ -32,10 +32,14 @@ export function toMarkdown({ machine, suites }: Report): string {
   return [`# Benchmarks`, about.join('\n'), ...sections].join('\n\n')
 }
 
-function tableOf({ title, measured }: Case): string {
+function tableOf({ title, measured, comparison }: Case): string {
   const figures = [...new Set(measured.flatMap((one) => Object.keys(one.figures)))]
   const compared = measured.length > 1
-  const head = ['', ...figures, ...(compared ? ['ours is'] : [])]
+  const head = [
+    '',
+    ...figures,
+    ...(compared ? [comparison === 'baselines' ? 'ours is' : 'of the first'] : []),
+  ]
   const rows = measured.map((one, at) => [
     one.subject,
     ...figures.map((name) => format(one.figures[name])),

@@ -44,6 +44,18 @@ test('a run whose ledger does not balance counts for nothing, and makes the repo
   expect(isValid({ ...report, suites: [{ name: 'suite', about: '', cases: [fine] }] })).toBe(true)
 })
 
+test('variants are told by the first of them', () => {
+  const runs = new Map([
+    ['off', [run(10), run(20)]],
+    ['on', [run(9), run(15)]],
+  ])
+  const found = caseOf('title', 'rate', runs, 'variants')
+  expect(found.measured.map(({ ratio }) => ratio)).toEqual([1, 0.75])
+  const report = { machine: {}, suites: [{ name: 'suite', about: '', cases: [found] }] }
+  expect(toMarkdown(report)).toContain('| on | 9 | 4.5 | 0.75 x |')
+  expect(toMarkdown(report)).toContain('| of the first |')
+})
+
 test('of an even number of values the lower one of the middle counts', () => {
   expect([median([3, 1, 2]), median([4, 1, 3, 2]), median([])]).toEqual([2, 2, undefined])
 })
