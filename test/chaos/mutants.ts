@@ -31,8 +31,8 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       file: '/src/pipeline/worker.js',
       from: 'trace, recorder }) {',
       to: `trace, recorder, consumer }) {
-    const fine = entries.filter((entry) => decode(entry).rejected.size === 0 && !entry.body.includes('u0000'));
-    await consumer.settle(fine.map((entry) => ({ entry, letters: [] })));`,
+    const fine = decoded.filter(({ entry, rejected }) => rejected.size === 0 && !entry.body.includes('u0000'));
+    await consumer.settle(fine.map(({ entry }) => ({ entry, letters: [] })));`,
     },
     // Full batches, a store that cannot be reached, and then the workers are killed with a batch in hand. The store is
     // not just silent: what waits in the network would reach it when it wakes up.
