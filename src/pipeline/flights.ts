@@ -1,33 +1,36 @@
 /** Batches on their way to a store, so many at a time. */
 export class Flights {
   readonly #under = new Set<Promise<void>>()
-  #failure: { readonly error: unknown } | undefined
+  readonly #failed = new AbortController()
 
   /** @param most at a time */
   constructor(private readonly most: number) {}
+
+  /** Aborted when a batch has failed, with what it has failed with. */
+  get failed(): AbortSignal {
+    return this.#failed.signal
+  }
 
   /**
    * Starts work on a batch as soon as it may, without waiting for its end.
    * @throws what an earlier batch has failed with
    */
   async start(work: () => Promise<void>): Promise<void> {
-    while (this.#under.size >= this.most) await Promise.race(this.#under)
-    this.#throwFailure()
+    await this.#until(() => this.#under.size < this.most)
+    this.failed.throwIfAborted()
     const flight: Promise<void> = work()
-      .catch((error: unknown) => {
-        this.#failure ??= { error }
-      })
+      .catch((error: unknown) => this.#failed.abort(error))
       .finally(() => this.#under.delete(flight))
     this.#under.add(flight)
   }
 
-  /** Waits until nothing is under way. @throws as {@link start} */
+  /** Waits until nothing is under way. @throws as {@link start}, whatever else is under way then */
   async landed(): Promise<void> {
-    await Promise.all(this.#under)
-    this.#throwFailure()
+    await this.#until(() => this.#under.size === 0)
+    this.failed.throwIfAborted()
   }
 
-  #throwFailure(): void {
-    if (this.#failure) throw this.#failure.error
+  async #until(enough: () => boolean): Promise<void> {
+    while (!enough() && !this.failed.aborted) await Promise.race(this.#under)
   }
 }

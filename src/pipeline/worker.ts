@@ -89,8 +89,11 @@ export async function runWorker<Item extends SinkItem>(
         },
       ),
     )
+  const flights = new Flights(writes)
+  // A batch that has failed ends the worker at once, though nothing more may come.
+  const ending = AbortSignal.any([stopping, flights.failed])
   const readAhead = () => {
-    const batch = patiently(READ, () => consumer.read(stopping))
+    const batch = patiently(READ, () => consumer.read(ending))
     // It is awaited one batch later; until then a failure is not unhandled.
     batch.catch(() => undefined)
     return batch
@@ -117,10 +120,9 @@ export async function runWorker<Item extends SinkItem>(
     }
   }
 
-  const flights = new Flights(writes)
   for (let ahead = readAhead(); ; ) {
     const entries = await ahead
-    if (entries.length === 0 && stopping.aborted) return await flights.landed()
+    if (entries.length === 0 && ending.aborted) return await flights.landed()
     // While leftovers are worked on nothing else is in hand: what ends this worker then is one of them.
     const { leftoversDue } = consumer
     if (!leftoversDue) ahead = readAhead()

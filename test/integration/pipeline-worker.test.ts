@@ -220,4 +220,18 @@ describe.concurrent('a worker', () => {
     await expect(ended).rejects.toBe(bug)
     expect([await stream.pending(), (await stream.letters()).length]).toEqual([1, 0])
   })
+
+  it('ends at once on a bug, though nothing more comes and another write never ends', async () => {
+    const stream = await streams()
+    const bug = new TypeError('a bug')
+    const sink = memorySink({
+      before: (changes) => (changes[0]?.key === '1' ? new Promise(() => undefined) : Promise.reject(bug)),
+    })
+    const { ended } = await work(stream, sink, { batch: 1, leaseMs: 3_600_000 })
+    const said = (key: string) => ({ key, second: 0, operation: 'snapshot' as const, values: {} })
+    await append(stream, [{ said: said('1'), times: 1 }])
+    await until(() => sink.writes.length === 1)
+    await append(stream, [{ said: said('2'), times: 1 }])
+    await expect(ended).rejects.toBe(bug)
+  })
 })

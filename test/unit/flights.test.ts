@@ -38,8 +38,10 @@ test('what one has failed with ends all', async () => {
   const [a, b] = [flight(), flight()]
   await flights.start(a.work)
   await flights.start(b.work)
+  expect(flights.failed.aborted).toBe(false)
   a.crash(new TypeError('a bug'))
   await turn()
+  expect(flights.failed.reason).toEqual(new TypeError('a bug'))
   await expect(flights.start(async () => undefined)).rejects.toThrow('a bug')
   b.land()
   await expect(flights.landed()).rejects.toThrow('a bug')
