@@ -2,7 +2,6 @@ import { resolve } from 'node:path'
 import { CONTRACTS, ENTITIES } from '../../schemas/index.js'
 import { type RoleProcess, startRole } from '../../src/cli/dev/roles.js'
 import { secretsVariable } from '../../src/config.js'
-import { freePort } from '../../src/embedded/port.js'
 import { dataFolder, type Service } from '../../src/embedded/service.js'
 import { migrateMongo } from '../../src/sinks/mongo/migrate.js'
 import { migratePostgres } from '../../src/sinks/postgres/migrate.js'
@@ -72,7 +71,6 @@ export async function openBed(say: (line: string) => void): Promise<Bed> {
           {
             main: MAIN,
             role,
-            adminPort: await freePort(),
             env: { ...env, ...more },
             logFile: resolve(dataFolder(own.options), `${role}-${started++}.log`),
             onWarning: (message) => say(`  warning of ${message}`),

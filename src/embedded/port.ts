@@ -1,5 +1,11 @@
+import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
+
+/** Below those that systems give to outgoing connections: none of these takes a port before its server has it. */
+const [LOWEST, HIGHEST] = [15_000, 32_000]
+/** So many ports are looked at. */
+const ATTEMPTS = 100
 
 /**
  * A port of 127.0.0.1 that nobody listens on now.
@@ -7,19 +13,23 @@ import { connect, createServer } from 'node:net'
  * @throws Error that names the port, when it is taken or not allowed
  */
 export async function freePort(wanted = 0): Promise<number> {
-  const server = createServer()
-  try {
-    server.listen(wanted, '127.0.0.1')
-    await once(server, 'listening')
-    const address = server.address()
-    if (address === null || typeof address === 'string') throw new Error('the probe has no port')
-    return address.port
-  } catch (error) {
-    const cause = error instanceof Error ? error.message : String(error)
-    throw new Error(`Port ${wanted} of 127.0.0.1 cannot be used (${cause}). Free it, or choose another.`)
-  } finally {
-    server.close()
+  for (let attempt = 1; ; attempt++) {
+    const port = wanted === 0 ? randomInt(LOWEST, HIGHEST) : wanted
+    try {
+      await tryPort(port)
+      return port
+    } catch (error) {
+      if (wanted === 0 && attempt < ATTEMPTS) continue
+      const cause = error instanceof Error ? error.message : String(error)
+      throw new Error(`Port ${port} of 127.0.0.1 cannot be used (${cause}). Free it, or choose another.`)
+    }
   }
+}
+
+async function tryPort(port: number): Promise<void> {
+  const server = createServer().listen(port, '127.0.0.1')
+  await once(server, 'listening')
+  server.close()
 }
 
 /** Whether somebody listens on a port of 127.0.0.1: at once, where a client would try again and again. */

@@ -1,7 +1,6 @@
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type RoleProcess, startRole } from '../../src/cli/dev/roles.js'
-import { freePort } from '../../src/embedded/port.js'
 
 /** What a process is started with. */
 export interface MemberOptions {
@@ -98,7 +97,6 @@ export class Member {
       main,
       role,
       logFile: this.#logFile,
-      adminPort: await freePort(),
       onWarning: () => undefined,
     }
     try {

@@ -69,7 +69,7 @@ describe('synced', () => {
     const secrets = CONTRACTS.map(({ name }) => [secretsVariable(name), SECRET])
     const own = { REDIS_URL: redis.url, DURABILITY: 'synced', HOST: '127.0.0.1', PORT: '0' }
     const env = { ...environment(), ...Object.fromEntries(secrets), ...own }
-    const options = { main: MAIN, role: 'edge', env, adminPort: 0, logFile: '/dev/null', onWarning: () => {} }
+    const options = { main: MAIN, role: 'edge', env, logFile: '/dev/null', onWarning: () => {} }
     const starting = startRole(options, AbortSignal.timeout(30_000))
     await expect(starting).rejects.toThrow('DURABILITY=synced cannot be had of Redis at 127.0.0.1')
   })

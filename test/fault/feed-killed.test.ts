@@ -4,7 +4,6 @@ import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, expect, onTestFinished, test } from 'vitest'
 import { startRole } from '../../src/cli/dev/roles.js'
-import { freePort } from '../../src/embedded/port.js'
 import { groupFigures } from '../../src/stream/lag.js'
 import { newEntry } from '../support/entries.js'
 import { ownServers } from '../support/own.js'
@@ -43,7 +42,7 @@ test('workers of the feed that are killed in the middle of batches double nothin
     LEASE_MS: '500',
   }
   const start = async () => {
-    const options = { main: MAIN, role: 'feed', env, adminPort: await freePort(), logFile }
+    const options = { main: MAIN, role: 'feed', env, logFile }
     const started = await startRole({ ...options, onWarning: () => undefined }, new AbortController().signal)
     onTestFinished(() => started.kill('SIGKILL'))
     return started

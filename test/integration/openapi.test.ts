@@ -36,7 +36,7 @@ beforeAll(async () => {
     // 10,000 events are valid, and may be large: how many bytes a body may have no schema can say.
     MAX_BODY_BYTES: '16777216',
   }
-  const options = { main: join(ROOT, 'dist/src/cli/main.js'), role: 'edge', env, adminPort: await freePort() }
+  const options = { main: join(ROOT, 'dist/src/cli/main.js'), role: 'edge', env }
   const logFile = join(folder, 'edge.log')
   edge = await startRole({ ...options, logFile, onWarning: () => undefined }, NEVER)
 })

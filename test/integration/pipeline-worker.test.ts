@@ -228,7 +228,7 @@ describe.concurrent('a worker', () => {
       before: (changes) => (changes[0]?.key === '1' ? new Promise(() => undefined) : Promise.reject(bug)),
     })
     const { ended } = await work(stream, sink, { batch: 1, leaseMs: 3_600_000 })
-    const said = (key: string) => ({ key, second: 0, operation: 'snapshot' as const, values: {} })
+    const said = (key: '1' | '2') => ({ key, second: 0, operation: 'snapshot' as const, values: {} })
     await append(stream, [{ said: said('1'), times: 1 }])
     await until(() => sink.writes.length === 1)
     await append(stream, [{ said: said('2'), times: 1 }])

@@ -103,11 +103,9 @@ export async function createRig({ redisUrl, partitions: count = 1 }: RigOptions 
     mongo,
     url,
     start: async (role, more = {}) => {
-      const adminPort = await freePort()
       const options = {
         main: MAIN,
         role,
-        adminPort,
         logFile: join(logs, `${role}.log`),
         onWarning: () => undefined,
       }

@@ -7,7 +7,7 @@ import type { Environment } from '../../config.js'
 export interface RoleProcess {
   readonly role: string
   readonly pid: number
-  /** Its admin port. */
+  /** On which it can be asked. */
   readonly adminPort: number
   /** Resolves to what it exits with: a code, or the signal that ended it. */
   readonly exited: Promise<number | string>
@@ -25,7 +25,8 @@ export interface RoleOptions {
   readonly main: string
   readonly role: string
   readonly env: Environment
-  readonly adminPort: number
+  /** Default: any that is free. */
+  readonly adminPort?: number
   /** File that gets its log. */
   readonly logFile: string
   /** Is told the message of every line that is a warning or worse. */
@@ -39,13 +40,13 @@ const NODE_FLAGS = ['--max-semi-space-size=32']
 const WARN = 40
 
 /**
- * Starts a role and waits until it tells by its channel that it runs.
+ * Starts a role and waits until it tells by its channel that it runs, and on which admin port.
  * @throws Error with its last words, where it ends before that
  */
 export async function startRole(options: RoleOptions, signal: AbortSignal): Promise<RoleProcess> {
-  const { main, role, env, adminPort, logFile, onWarning } = options
+  const { main, role, env, logFile, onWarning } = options
   const child = fork(main, ['start', role], {
-    env: { ...env, ADMIN_PORT: String(adminPort) },
+    env: { ...env, ADMIN_PORT: String(options.adminPort ?? 0) },
     execArgv: [...NODE_FLAGS, ...process.execArgv],
     // In a group of its own: Ctrl-C is for us, and we stop the roles when it is their turn.
     detached: true,
@@ -54,18 +55,17 @@ export async function startRole(options: RoleOptions, signal: AbortSignal): Prom
   const lastWords = captureLog(child, logFile, (message) => onWarning(`${role}: ${message}`))
   const exited = once(child, 'exit').then(([code, by]) => (code ?? by) as number | string)
   const { pid = 0 } = child
-  const running: RoleProcess = { role, pid, adminPort, exited, kill: (by) => void child.kill(by) }
   const died = exited.then((code) => {
     throw new Error(`${role} ended (${code}) before it was ready:\n${lastWords()}`)
   })
   died.catch(() => undefined)
   try {
-    await Promise.race([once(child, 'message', { signal }), died])
+    const [adminPort] = (await Promise.race([once(child, 'message', { signal }), died])) as [number]
+    return { role, pid, adminPort, exited, kill: (by) => void child.kill(by) }
   } catch (error) {
     child.kill('SIGKILL')
     throw error
   }
-  return running
 }
 
 /** Writes a process's output to its file. @returns what it said last */

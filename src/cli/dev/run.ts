@@ -58,7 +58,7 @@ export async function startRun(
 }
 
 /**
- * The ports of this run, before anything is installed or started; 0 takes a free one.
+ * The ports of this run, before anything is installed or started. Of an admin port that is 0 its role chooses.
  * @throws Error that names the variable of a port that is taken
  */
 async function choosePorts({
@@ -70,7 +70,7 @@ async function choosePorts({
   }
   const range = `ADMIN_PORT (the roles take ${ADMIN_PORT} to ${ADMIN_PORT + ROLES.length - 1})`
   const edge = await freePort(PORT).catch(named('PORT'))
-  const admin = ROLES.map((_, i) => freePort(ADMIN_PORT === 0 ? 0 : ADMIN_PORT + i).catch(named(range)))
+  const admin = ROLES.map((_, i) => (ADMIN_PORT === 0 ? 0 : freePort(ADMIN_PORT + i).catch(named(range))))
   return { edge, admin: await Promise.all(admin) }
 }
 
