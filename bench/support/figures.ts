@@ -26,9 +26,9 @@ export interface Measured {
 
 /**
  * `baselines`: the first subject is ours, and a ratio says how many times as fast it is as another one · `variants`: all
- * are ours, and a ratio says how fast one is by the first.
+ * are ours, and a ratio says how fast one is by the first · `none`: there are no ratios.
  */
-export type Comparison = 'baselines' | 'variants'
+export type Comparison = 'baselines' | 'variants' | 'none'
 
 /** One question, and the answer of each subject. */
 export interface Case {
@@ -82,7 +82,7 @@ export function caseOf(
   const rateOf = ({ figures, invalid }: Run) => (invalid === undefined ? figures[rate] : undefined)
   const ratio = (one: Run, other: Run | undefined) => {
     const [mine, theirs] = [rateOf(one), other && rateOf(other)]
-    if (!mine || !theirs) return []
+    if (comparison === 'none' || !mine || !theirs) return []
     return [comparison === 'baselines' ? theirs / mine : mine / theirs]
   }
   const measured = Array.from(runs, ([subject, some]) =>

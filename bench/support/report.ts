@@ -34,7 +34,7 @@ export function toMarkdown({ machine, suites }: Report): string {
 
 function tableOf({ title, measured, comparison }: Case): string {
   const figures = [...new Set(measured.flatMap((one) => Object.keys(one.figures)))]
-  const compared = measured.length > 1
+  const compared = measured.length > 1 && comparison !== 'none'
   const head = [
     '',
     ...figures,
