@@ -49,8 +49,9 @@ export class SpanQueue implements SpanRoom {
     this.#batches.onEnd(span)
   }
 
+  /** In half of the queue: the other half is for the spans of what is under way already. */
   get room(): number {
-    return this.capacity - this.#waiting
+    return Math.max(0, this.capacity / 2 - this.#waiting)
   }
 
   forgo(spans: number): void {

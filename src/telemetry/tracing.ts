@@ -92,7 +92,7 @@ const KINDS = {
 
 /** How many spans may still be made. */
 export interface SpanRoom {
-  /** Spans that can be queued now. */
+  /** Spans of new events that can be queued now. */
   readonly room: number
   /** Counts spans that are not made, because there was no room for them. */
   forgo(spans: number): void

@@ -76,10 +76,12 @@ describe('the queue of spans', () => {
   it('lets whole events be traced or none, and counts the others', () => {
     const { end, tracing, losses } = open()
     expect([tracing.afford(100), tracing.sample()]).toEqual([100, true])
-    end(CAPACITY + 512 - 10)
+    end(512 + CAPACITY / 2 - 10)
     expect(tracing.afford(100)).toBe(2)
     expect(losses.total).toBe(98 * 4)
-    end(10)
+    // The spans of what is under way have the other half.
+    end(10 + CAPACITY / 2)
+    expect(losses.total).toBe(98 * 4)
     expect([tracing.afford(1), tracing.sample()]).toEqual([0, false])
     expect(NO_TRACING.afford(5)).toBe(0)
   })
