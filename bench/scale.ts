@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Bed } from './support/bed.js'
 import { KEYS } from './support/bed.js'
-import { watchDrain } from './support/drain.js'
+import { type Drain, drainFigures, watchDrain } from './support/drain.js'
 import { type Case, type Figures, inTurn, type Run } from './support/figures.js'
 import type { Suite } from './support/suite.js'
 import { runWorker, tributary } from './workers/subjects.js'
@@ -93,7 +93,7 @@ function large(name: string, bed: Bed, tables: Tables, count: number) {
       const worker = await bed.start('postgres')
       const drain = await watch(bed, worker.pid, count)
       await bed.stop(worker)
-      const figures = { ...drain, 'Redis bytes/entry': entryBytes }
+      const figures = { ...figuresOf(drain), ...residentOver(drain), 'Redis bytes/entry': entryBytes }
       return { figures, invalid: await difference(tables, expected(backlog)) }
     },
   }
@@ -109,8 +109,9 @@ async function afterOutage(bed: Bed, tables: Tables, count: number, ms: number):
   await append(bed, backlog)
   await sleep(Math.max(0, ms - (performance.now() - begun)))
   await bed.postgres.start()
-  const figures = await watch(bed, worker.pid, count)
+  const drain = await watch(bed, worker.pid, count)
   await bed.stop(worker)
+  const figures = { ...figuresOf(drain), ...residentOver(drain) }
   return { figures, invalid: await difference(tables, expected(backlog)) }
 }
 
@@ -119,21 +120,23 @@ async function ofFields(bed: Bed, tables: Tables, count: number, fields: number)
   const backlog = newKeys(fresh(), count)
   await append(bed, backlog, { size: { bytes: 0, fields } })
   const worker = await bed.start('postgres')
-  const figures = await watch(bed, worker.pid, count)
+  const figures = figuresOf(await watch(bed, worker.pid, count))
   await bed.stop(worker)
   return { figures, invalid: await difference(tables, expected(backlog)) }
 }
 
-async function watch(bed: Bed, worker: number, count: number): Promise<Figures> {
+async function watch(bed: Bed, worker: number, count: number): Promise<Drain> {
   const watched = { client: bed.client, streams: [STREAM], group: 'postgres', count }
-  const drain = await watchDrain({ ...watched, workers: [worker], store: bed.pids.postgres })
-  return {
-    [RATE]: drain.perSecond,
-    'worker CPU us/event': drain.workerMicros,
-    'store CPU us/event': drain.storeMicros,
-    'worker RSS MB': drain.residentMb,
-    'settled after s': drain.seconds,
-  }
+  return await watchDrain({ ...watched, workers: [worker], store: bed.pids.postgres })
+}
+
+/** Resident memory while the backlog shrinks. */
+function residentOver({ residentAtMb }: Drain): Figures {
+  return Object.fromEntries(residentAtMb.map((mb, at) => [`RSS MB at ${25 * (at + 1)} %`, mb]))
+}
+
+function figuresOf(drain: Drain): Figures {
+  return { ...drainFigures(drain), 'settled after s': drain.seconds }
 }
 
 async function usedMemory({ client }: Bed): Promise<number> {

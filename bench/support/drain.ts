@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { readGroups } from '../../src/stream/lag.js'
 import type { RedisClient } from '../../src/stream/redis.js'
+import type { Figures } from './figures.js'
 import { cpuSeconds, residentMb } from './usage.js'
 
 /** How a backlog was worked off. */
@@ -12,8 +13,20 @@ export interface Drain {
   readonly storeMicros: number
   /** The most that was seen of the workers' resident memory together, in MB. */
   readonly residentMb: number
+  /** The same when a quarter, a half, three quarters and all of it were settled. */
+  readonly residentAtMb: readonly number[]
   /** From the first look to the last, in s. */
   readonly seconds: number
+}
+
+/** As a table has it. */
+export function drainFigures({ perSecond, workerMicros, storeMicros, residentMb }: Drain): Figures {
+  return {
+    'events/s': perSecond,
+    'worker CPU us/event': workerMicros,
+    'store CPU us/event': storeMicros,
+    'worker RSS MB': residentMb,
+  }
 }
 
 /** What is watched. */
@@ -43,16 +56,15 @@ export async function watchDrain(watched: Watched): Promise<Drain> {
   })
   const begun = performance.now()
   let warm: { at: number; settled: number; used: ReturnType<typeof usage> } | undefined
-  let resident = 0
+  const residentNow = () => workers.reduce((sum, pid) => sum + residentMb(pid), 0)
+  let most = 0
+  const quarters: number[] = []
   for (let look = 0; performance.now() - begun < PATIENCE_MS; look++) {
     const settled = await settledOf(watched)
     const at = performance.now()
     if (!warm && settled >= count * WARM_UP) warm = { at, settled, used: usage() }
-    if (look % 10 === 0)
-      resident = Math.max(
-        resident,
-        workers.reduce((sum, pid) => sum + residentMb(pid), 0),
-      )
+    if (look % 10 === 0) most = Math.max(most, residentNow())
+    while (settled >= (count / 4) * (quarters.length + 1) && quarters.length < 4) quarters.push(residentNow())
     if (warm && settled >= count) {
       const used = usage()
       const timed = settled - warm.settled
@@ -60,7 +72,8 @@ export async function watchDrain(watched: Watched): Promise<Drain> {
         perSecond: timed / ((at - warm.at) / 1_000),
         workerMicros: ((used.worker - warm.used.worker) / timed) * 1e6,
         storeMicros: ((used.store - warm.used.store) / timed) * 1e6,
-        residentMb: resident,
+        residentMb: Math.max(most, ...quarters),
+        residentAtMb: quarters,
         seconds: (at - begun) / 1_000,
       }
     }

@@ -1,7 +1,7 @@
 import type { MongoClient } from 'mongodb'
 import { type Bed, DATABASES, KEYS } from '../support/bed.js'
 import { startChild } from '../support/child.js'
-import { type Drain, watchDrain } from '../support/drain.js'
+import { drainFigures, watchDrain } from '../support/drain.js'
 import type { Figures, Run } from '../support/figures.js'
 import { runDriver } from './driver.js'
 import { runPsql } from './psql.js'
@@ -37,15 +37,6 @@ export async function runWorker(bed: Bed, worker: Worker, backlog: Backlog): Pro
   return { figures, invalid: problems.length > 0 ? problems.join('; ') : undefined }
 }
 
-function figuresOf({ perSecond, workerMicros, storeMicros, residentMb }: Drain): Figures {
-  return {
-    'events/s': perSecond,
-    'worker CPU us/event': workerMicros,
-    'store CPU us/event': storeMicros,
-    'worker RSS MB': residentMb,
-  }
-}
-
 /** What differs from one process as it is by default. */
 export interface TributaryOptions {
   readonly processes?: number
@@ -78,7 +69,7 @@ export function tributary(
         store: bed.pids[sink],
       })
       await Promise.all(roles.map((role) => bed.stop(role)))
-      return figuresOf(drain)
+      return drainFigures(drain)
     },
   }
 }
@@ -103,7 +94,7 @@ export function baseline(
       const watched = { client: bed.client, streams: [STREAM], group: manner, count: backlog.count }
       const drain = await watchDrain({ ...watched, workers: [child.pid], store: bed.pids[store] })
       await child.end()
-      return figuresOf(drain)
+      return drainFigures(drain)
     },
   }
 }
