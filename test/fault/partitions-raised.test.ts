@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
+import type { SendReport } from '../../src/cli/traffic/sender.js'
 import { expectNothingLost } from '../support/account.js'
 import { createRig } from '../support/rig.js'
 
@@ -10,7 +11,16 @@ test('PARTITIONS is raised while traffic goes on: workers first, then the edge',
   const few = { PARTITIONS: '1' }
   const edge = await rig.start('edge', few)
   const workers = await Promise.all(ROLES.map((role) => rig.start(role, few)))
-  const traffic = rig.send({ rate: 150, seconds: 12, seed: 11 })
+  const reports: SendReport[] = []
+  let raised = false
+  const send = async () => {
+    // However long the roles take; and once more when all of them have the new number.
+    for (let seed = 11, last = false; !last; seed++) {
+      last = raised
+      reports.push(await rig.send({ rate: 150, seconds: 3, seed }))
+    }
+  }
+  const traffic = send()
   await sleep(3_000)
   await Promise.all(ROLES.map((role) => rig.start(role)))
   for (const worker of workers) worker.kill('SIGTERM')
@@ -19,12 +29,14 @@ test('PARTITIONS is raised while traffic goes on: workers first, then the edge',
   edge.kill('SIGTERM')
   expect(await edge.exited).toBe(0)
   await rig.start('edge')
+  raised = true
+  await traffic
 
-  const report = await traffic
-  await expectNothingLost(rig, report)
-  const partitions = new Set(report.acknowledged.map((ref) => ref.split('/')[0]))
+  const acknowledged = reports.flatMap((report) => report.acknowledged)
+  await expectNothingLost(rig, { acknowledged, unexpected: reports.flatMap(({ unexpected }) => unexpected) })
+  const partitions = new Set(acknowledged.map((ref) => ref.split('/')[0]))
   expect([...partitions].sort()).toEqual(['0', '1', '2', '3'])
-  const [, , feed] = await rig.ledger(report.acknowledged, true)
+  const [, , feed] = await rig.ledger(acknowledged, true)
   expect(feed).toMatchObject({ sink: 'feed', lost: [], doubled: [], pending: 0 })
   expect(feed?.delivered).toBeGreaterThan(0)
 })

@@ -1,3 +1,4 @@
+import { type EventEmitter, once } from 'node:events'
 import pg from 'pg'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { interactions } from '../../schemas/cdc.js'
@@ -34,7 +35,7 @@ async function until({ ask }: Fixture, sql: string): Promise<Record<string, unkn
 }
 
 const WAITS =
-  "SELECT pid FROM pg_stat_activity WHERE application_name = 'tributary' AND wait_event_type = 'Lock'"
+  "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 const news = ['a', 'b'].map((key) => person(key, 2, [['firstName', `${key} new`]]))
 
 /** A sink whose two rows are there, and somebody else's transaction, who has just changed the second. */
@@ -111,7 +112,7 @@ describe('somebody else in the way', () => {
     // The rows of the first table are there, those of the second are on their way for ever.
     await until(
       db,
-      "SELECT 1 FROM pg_stat_activity WHERE state = 'idle in transaction' AND query LIKE '%COPY%'",
+      "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle in transaction' AND query LIKE '%COPY%'",
     )
     proxy.freeze()
     await passes(db, sink)
@@ -126,7 +127,7 @@ describe('a server that takes no writes', () => {
     await rival.query('ROLLBACK')
     await alter(db, 'SET default_transaction_read_only = on')
     await db.ask(
-      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'tributary'",
+      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'tributary'",
     )
     await vi.waitFor(() =>
       failsOnce(sink.ping(NEVER), /takes no writes: the server is a replica or read-only/),
@@ -186,6 +187,17 @@ async function throughProxy(db: Fixture, statementTimeoutMs: number) {
 }
 
 describe('a connection', () => {
+  it('that the server ends while it is being closed bothers nobody', async () => {
+    const { url } = await fixture()
+    const database = openDatabase({ url, poolSize: 1, statementTimeoutMs: 0 })
+    const opened = once(database.$pool as unknown as EventEmitter, 'connect')
+    await withConnection(database, 'ask', NEVER, (one) => one.query('SELECT 1'))
+    const [client] = (await opened) as [EventEmitter]
+    const closed = database.$pool.end()
+    client.emit('error', new Error('terminating connection due to administrator command'))
+    await closed
+  })
+
   it('that is ended in the midst of COPY writes nothing, and another one all', async () => {
     const db = await fixture()
     const { proxy, copy, count } = await throughProxy(db, 30_000)
@@ -193,7 +205,10 @@ describe('a connection', () => {
     await copy(['first'])
     proxy.delay(300)
     const writing = failsOnce(copy(rows), /terminating connection due to administrator command \(57P01/)
-    await until(db, 'SELECT pg_terminate_backend(pid) FROM pg_stat_progress_copy')
+    await until(
+      db,
+      'SELECT pg_terminate_backend(pid) FROM pg_stat_progress_copy WHERE datname = current_database()',
+    )
     await writing
     proxy.delay(0)
     expect(await count()).toBe(1)

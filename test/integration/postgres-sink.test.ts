@@ -41,7 +41,7 @@ async function hold({ url }: Fixture, key: string): Promise<() => Promise<void>>
 function waitingBackend({ ask }: Fixture): Promise<number> {
   return vi.waitFor(async () => {
     const [waiting] = await ask<{ pid: number }>(
-      "SELECT pid FROM pg_stat_activity WHERE application_name = 'tributary' AND wait_event_type = 'Lock'",
+      "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
     )
     if (!waiting) throw new Error('nobody waits')
     return waiting.pid
@@ -151,7 +151,7 @@ describe('the sink', () => {
     expect(await db.ask('SELECT first_name FROM tributary.contacts')).toEqual([{ first_name: 'later' }])
 
     await db.ask(
-      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'tributary'",
+      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'tributary'",
     )
     await vi.waitFor(() => sink.ping(NEVER))
     await sink.write([person('b')], NEVER)

@@ -4,7 +4,10 @@ import type { SendReport } from '../../src/cli/traffic/sender.js'
 import type { Rig } from './rig.js'
 
 /** Waits for the workers, then holds that every acknowledged event is where it should be, in both stores. */
-export async function expectNothingLost(rig: Rig, report: SendReport): Promise<void> {
+export async function expectNothingLost(
+  rig: Rig,
+  report: Pick<SendReport, 'unexpected' | 'acknowledged'>,
+): Promise<void> {
   expect(report.unexpected).toEqual([])
   await rig.drain()
   const ledgers = await rig.ledger(report.acknowledged)

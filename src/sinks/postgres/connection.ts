@@ -45,11 +45,9 @@ export function openDatabase({ url, poolSize, statementTimeoutMs }: DatabaseOpti
     // For a network that swallows everything: by then the server has ended the statement long since.
     query_timeout: statementTimeoutMs * 2,
   })
-  // A connection that the server ends while it is being closed has nobody else to tell, and would end the process;
-  // what it was used for fails in any case.
-  database.$pool.on('connect', (client: { on(event: 'error', ignore: () => void): void }) => {
-    client.on('error', () => undefined)
-  })
+  // A connection that the server ends while the pool is being closed tells the pool, to which pg-promise does not listen
+  // any more, and would end the process; what it was used for fails in any case.
+  database.$pool.on('error', () => undefined)
   return database
 }
 
