@@ -6,7 +6,8 @@ import { createRig } from '../support/rig.js'
 
 test('the ledger finds what is lost, doubled and pending', async () => {
   const rig = await createRig()
-  await Promise.all((['edge', 'postgres', 'mongo', 'feed'] as const).map((role) => rig.start(role)))
+  const worker = await rig.start('postgres')
+  await Promise.all((['edge', 'mongo', 'feed'] as const).map((role) => rig.start(role)))
   const report = await rig.send({ rate: 100, seconds: 3, seed: 9 })
   await rig.drain()
   const sound = await rig.ledger(report.acknowledged)
@@ -52,6 +53,9 @@ test('the ledger finds what is lost, doubled and pending', async () => {
   }
   const id = await redis.xadd('cxone:{0}:events', '99999999999999-0', 'cdc', JSON.stringify(event))
   await rig.drain()
+  // It would read the entry again.
+  worker.kill('SIGTERM')
+  await worker.exited
   await redis.xgroup('SETID', 'cxone:{0}:events', 'postgres', '99999999999998-0')
   await client.query(`DELETE FROM tributary.contacts WHERE id = 'x'`)
   expect(await rig.ledger([`0/${id}`])).toMatchObject([
