@@ -42,7 +42,7 @@ const command = new Command('npm run bench --')
   .description(
     'Measure throughput and latency on real servers, beside baselines, and print a table with ratios',
   )
-  .option('--quick', 'about 3 minutes instead of 20: fewer cases', false)
+  .option('--quick', 'about 3 minutes instead of 25: fewer cases', false)
   .option('--only <suites>', `some of ${NAMES.join(', ')}, comma-separated`, parseSuites, SUITES)
   .option('--json <file>', 'write all figures there, too')
   .option('--markdown <file>', 'write the table there, too')

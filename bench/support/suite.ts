@@ -4,7 +4,7 @@ import type { Case } from './figures.js'
 /** What a suite gets. */
 export interface SuiteContext {
   readonly bed: Bed
-  /** About 3 minutes for all suites together, instead of 20. */
+  /** About 3 minutes for all suites together, instead of 25. */
   readonly quick: boolean
   /** Is told, a line at a time, what has come out. */
   readonly say: (line: string) => void
