@@ -61,13 +61,14 @@ export async function openBed(say: (line: string) => void): Promise<Bed> {
       LOG_LEVEL: 'warn',
     }
     let started = 0
+    const running = new Set<RoleProcess>()
     return {
       ...{ redis, postgres, mongo, client },
       get pids() {
         return { redis: redis.pid ?? 0, postgres: postgres.pid ?? 0, mongo: mongo.pid ?? 0 }
       },
-      start: async (role, more = {}) =>
-        await startRole(
+      start: async (role, more = {}) => {
+        const one = await startRole(
           {
             main: MAIN,
             role,
@@ -76,13 +77,19 @@ export async function openBed(say: (line: string) => void): Promise<Bed> {
             onWarning: (message) => say(`  warning of ${message}`),
           },
           to.signal,
-        ),
+        )
+        running.add(one)
+        void one.exited.then(() => running.delete(one))
+        return one
+      },
       stop: async (role) => {
         role.kill('SIGTERM')
         await role.exited
       },
       flush: async () => void (await client.call('FLUSHALL')),
       end: async () => {
+        // A suite that has failed leaves its roles running.
+        for (const role of running) role.kill('SIGKILL')
         client.disconnect()
         await own.end()
       },

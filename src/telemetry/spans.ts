@@ -18,6 +18,8 @@ export class SpanQueue implements SpanRoom {
   #paid = Number.NEGATIVE_INFINITY
   #pause: NodeJS.Timeout | undefined
   #closing = false
+  /** Ends the pause, where there is one. */
+  #next: () => void = () => undefined
 
   /** @param spansAMs the pace; a burst of `capacity` may go before it counts */
   constructor(
@@ -64,8 +66,6 @@ export class SpanQueue implements SpanRoom {
     this.#next()
     await this.#batches.shutdown()
   }
-
-  #next: () => void = () => undefined
 
   /** The next batch is not exported before this one is told to be done. */
   #atPace(spans: number, done: () => void): void {

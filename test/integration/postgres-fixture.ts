@@ -16,6 +16,13 @@ export const NEVER = new AbortController().signal
 // Tests have more batches under way at once than a worker.
 setMaxListeners(0, NEVER)
 
+/** The product's connections to this database; tests of other files have theirs to others. */
+const OURS = "FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'tributary'"
+/** Asks for those that wait for a lock. */
+export const WAITS = `SELECT pid ${OURS} AND wait_event_type = 'Lock'`
+/** Ends all of them. */
+export const DISCONNECT = `SELECT pg_terminate_backend(pid) ${OURS}`
+
 /** A migrated database of the test's own, gone when the test ends. */
 export interface Fixture {
   readonly url: string

@@ -8,7 +8,18 @@ import { createPostgresSink, type PostgresSink } from '../../src/sinks/postgres/
 import { snapshot } from '../../src/state/state.js'
 import { freshName } from '../support/fresh.js'
 import { startProxy } from '../support/proxy.js'
-import { at, change, ENTITIES, type Fixture, fixture, NEVER, person, rejection } from './postgres-fixture.js'
+import {
+  at,
+  change,
+  DISCONNECT,
+  ENTITIES,
+  type Fixture,
+  fixture,
+  NEVER,
+  person,
+  rejection,
+  WAITS,
+} from './postgres-fixture.js'
 
 async function connection({ url }: Fixture): Promise<pg.Client> {
   const client = new pg.Client({ connectionString: url })
@@ -34,8 +45,6 @@ async function until({ ask }: Fixture, sql: string): Promise<Record<string, unkn
   }, 10_000)
 }
 
-const WAITS =
-  "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 const news = ['a', 'b'].map((key) => person(key, 2, [['firstName', `${key} new`]]))
 
 /** A sink whose two rows are there, and somebody else's transaction, who has just changed the second. */
@@ -126,9 +135,7 @@ describe('a server that takes no writes', () => {
     const { db, sink, rival } = await contended('')
     await rival.query('ROLLBACK')
     await alter(db, 'SET default_transaction_read_only = on')
-    await db.ask(
-      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'tributary'",
-    )
+    await db.ask(DISCONNECT)
     await vi.waitFor(() =>
       failsOnce(sink.ping(NEVER), /takes no writes: the server is a replica or read-only/),
     )

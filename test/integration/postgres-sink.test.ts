@@ -7,7 +7,17 @@ import { createPostgresSink } from '../../src/sinks/postgres/sink.js'
 import type { Change } from '../../src/sinks/sink.js'
 import { snapshot } from '../../src/state/state.js'
 import { freshDatabase } from '../support/fresh.js'
-import { at, change, ENTITIES, type Fixture, fixture, NEVER, rejection } from './postgres-fixture.js'
+import {
+  at,
+  change,
+  DISCONNECT,
+  ENTITIES,
+  type Fixture,
+  fixture,
+  NEVER,
+  rejection,
+  WAITS,
+} from './postgres-fixture.js'
 
 const person = (key: string, fields: [string, unknown][] = [['firstName', key]]) =>
   change(contacts, key, snapshot(at(1, 'snapshot'), fields))
@@ -40,9 +50,7 @@ async function hold({ url }: Fixture, key: string): Promise<() => Promise<void>>
 /** Resolves with the process of the sink's connection that waits for a row. */
 function waitingBackend({ ask }: Fixture): Promise<number> {
   return vi.waitFor(async () => {
-    const [waiting] = await ask<{ pid: number }>(
-      "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
-    )
+    const [waiting] = await ask<{ pid: number }>(WAITS)
     if (!waiting) throw new Error('nobody waits')
     return waiting.pid
   })
@@ -150,9 +158,7 @@ describe('the sink', () => {
     await sink.write([later], NEVER)
     expect(await db.ask('SELECT first_name FROM tributary.contacts')).toEqual([{ first_name: 'later' }])
 
-    await db.ask(
-      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'tributary'",
-    )
+    await db.ask(DISCONNECT)
     await vi.waitFor(() => sink.ping(NEVER))
     await sink.write([person('b')], NEVER)
     expect(await keysOf(db, 'tributary.contacts')).toEqual(['a', 'b'])
