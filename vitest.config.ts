@@ -22,6 +22,21 @@ export default defineConfig({
         },
       },
       {
+        // The edge's tests once more, on its other HTTP server.
+        test: {
+          name: 'edge on node:http',
+          include: [
+            'test/{integration,fault}/edge-*.test.ts',
+            'test/integration/{bytes,openapi,samples}.test.ts',
+          ],
+          globalSetup: ['test/support/curl.ts', 'test/support/services.ts', 'test/support/promtool.ts'],
+          env: { EDGE_HTTP: 'node' },
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
         test: {
           name: 'fault',
           include: ['test/fault/**/*.test.ts'],
@@ -30,7 +45,7 @@ export default defineConfig({
           hookTimeout: 120_000,
           // They mostly wait; more at a time than two, and what they measure is each other.
           maxWorkers: 2,
-          sequence: { groupOrder: 1 },
+          sequence: { groupOrder: 2 },
         },
       },
     ],

@@ -5,6 +5,7 @@ import { accessOf, authVariable } from '../src/config.js'
 import { Admission } from '../src/edge/admission.js'
 import { BacklogWatch } from '../src/edge/backlog-watch.js'
 import { connectionLimit } from '../src/edge/connection-limit.js'
+import { chooseHttp } from '../src/edge/http/choose.js'
 import { describeApi } from '../src/edge/openapi/document.js'
 import { startEdge } from '../src/edge/server.js'
 import { type Confirmation, openConfirmations } from '../src/stream/durability.js'
@@ -30,6 +31,8 @@ const startOne: Role = async (host) => {
   for (const { contract, access } of contracts) {
     if (isOpen(access)) log.warn(`Anybody may post to ${contract.path}: ${authVariable(contract.name)}=none`)
   }
+  const http = chooseHttp(config.EDGE_HTTP)
+  if (http.notice) log.warn(http.notice)
   const complain = seldomWarn(log)
   const redis = await openRedis(host, 'edge', 'fail-fast')
   const partitions = partitionKeys(config.STREAM_PREFIX, config.PARTITIONS)
@@ -39,6 +42,7 @@ const startOne: Role = async (host) => {
   if (warning) log.warn(warning)
   const metrics = new EdgeMetrics(host.telemetry.metrics)
   const edge = await startEdge({
+    http,
     host: config.HOST,
     port: config.PORT,
     contracts,

@@ -1,8 +1,9 @@
-import { ACCEPTED } from '../../src/edge/exchange.js'
-import { loadUWebSockets } from '../../src/edge/uwebsockets.js'
+import { createRequire } from 'node:module'
+import { ACCEPTED } from '../../src/edge/answer.js'
+import type { UWebSockets } from '../../src/edge/http/uws.js'
 
 /** The ceiling: uWebSockets.js that reads the body and answers. It checks nothing and keeps nothing. */
-const uws = loadUWebSockets()
+const uws = createRequire(import.meta.url)('uWebSockets.js') as UWebSockets
 uws
   .App()
   .post('/*', (res) => {

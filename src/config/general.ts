@@ -52,6 +52,11 @@ export const GENERAL = {
     default: 'appended',
   }),
   DURABILITY_REPLICAS: count('How many replicas must have an event where DURABILITY is replicated', 1, 1, 10),
+  EDGE_HTTP: Type.Enum(['auto', 'uws', 'node'], {
+    default: 'auto',
+    description:
+      'HTTP server of the edge: uWebSockets.js, node:http, or uWebSockets.js wherever it loads (auto)',
+  }),
   EDGE_PROCESSES: count(
     'Processes that an edge consists of; they share PORT, so that it uses as many cores (Linux)',
     1,

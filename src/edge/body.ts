@@ -1,5 +1,5 @@
-import type { HttpResponse } from 'uWebSockets.js'
 import type { Exchange } from './exchange.js'
+import type { HttpRequest } from './http/http.js'
 
 /** Bounds of a request's body. */
 export interface BodyLimits {
@@ -26,14 +26,14 @@ const FIRST_BYTES = 512
  * @param whole is called with the body, at most once
  */
 export function readBody(
-  res: HttpResponse,
+  request: HttpRequest,
   exchange: Exchange,
   announced: number | undefined,
   limits: BodyLimits,
   whole: (body: Buffer) => void,
 ): void {
   const reader = new BodyReader(exchange, announced, limits, whole)
-  res.onData((chunk, isLast) => reader.read(chunk, isLast))
+  request.readBody((part, isLast) => reader.read(part, isLast))
 }
 
 class BodyReader {
@@ -48,30 +48,30 @@ class BodyReader {
     private readonly whole: (body: Buffer) => void,
   ) {}
 
-  read(chunk: ArrayBuffer, isLast: boolean): void {
-    // uWebSockets.js goes on reading behind an answer.
+  read(part: Uint8Array, isLast: boolean): void {
+    // The server goes on reading behind an answer.
     if (!this.exchange.open) return
-    this.#total += chunk.byteLength
+    this.#total += part.length
     if (Math.max(this.announced ?? 0, this.#total) > this.limits.maxBodyBytes) this.#discard(isLast)
-    else if (isLast && !this.#kept) this.#takeAll(chunk)
-    else this.#takePart(chunk, isLast)
+    else if (isLast && !this.#kept) this.#takeAll(part)
+    else this.#takePart(part, isLast)
     if (!isLast) this.exchange.expectBodyWithin(this.limits.bodyTimeoutMs)
   }
 
-  #takeAll(chunk: ArrayBuffer): void {
-    // The chunk is uWebSockets.js's own memory, and gone when we return.
-    if (this.exchange.hold(chunk.byteLength)) this.whole(Buffer.from(new Uint8Array(chunk)))
+  #takeAll(part: Uint8Array): void {
+    // A copy: the part is the server's own memory, and gone when we return.
+    if (this.exchange.hold(part.length)) this.whole(Buffer.from(part))
     else this.exchange.refuse('overloaded')
   }
 
-  #takePart(chunk: ArrayBuffer, isLast: boolean): void {
+  #takePart(part: Uint8Array, isLast: boolean): void {
     const kept = this.#makeRoom()
     if (!kept) {
-      // uWebSockets.js skips the rest, but nobody knows how much that is where it comes in chunks.
+      // The server skips the rest; where it comes in chunks, its length is not known.
       this.exchange.refuse('overloaded', undefined, { close: !isLast && this.announced === undefined })
       return
     }
-    kept.set(new Uint8Array(chunk), this.#total - chunk.byteLength)
+    kept.set(part, this.#total - part.length)
     if (isLast) this.whole(kept.subarray(0, this.#total))
   }
 
@@ -81,7 +81,7 @@ class BodyReader {
     if (this.#total === 0 || (old && old.length >= this.#total)) return old ?? Buffer.alloc(0)
     const most = this.announced ?? this.limits.maxBodyBytes
     const size = Math.max(this.#total, Math.min(most, Math.max(2 * this.#total, FIRST_BYTES)))
-    // Forgotten in any case: uWebSockets.js keeps us until the last part, whatever was answered.
+    // Forgotten in any case: the server keeps this reader until the last part, whatever was answered.
     this.#kept = undefined
     if (!this.exchange.hold(size - (old?.length ?? 0))) return undefined
     // Not of Node's pool: a slow body would keep a whole slab of it.

@@ -1,19 +1,17 @@
-import type { HttpResponse } from 'uWebSockets.js'
 import type { RecordRequest } from '../telemetry/edge-metrics.js'
+import { acceptedAnswer, refusalAnswer } from './answer.js'
+import type { HttpAnswer, HttpRequest, RequestWatcher } from './http/http.js'
 import { type RefusalCode, refusalOf } from './refusal.js'
 import type { RequestTrace } from './request-trace.js'
 import type { Traffic } from './traffic.js'
 
-/** The body of the answer to what is kept. */
-export const ACCEPTED = '{"status":"accepted"}'
-
 /**
  * One request on its way to its answer. It is answered once or its sender goes away; whatever comes later does
- * nothing, because uWebSockets.js forbids to touch a response after that.
+ * nothing, because a request must not be touched after that.
  */
-export class Exchange {
+export class Exchange implements RequestWatcher {
   /** Gone as soon as it must not be touched any more. */
-  #res: HttpResponse | undefined
+  #request: HttpRequest | undefined
   readonly #begun = performance.now()
   #held = 0
   #queued = false
@@ -22,19 +20,19 @@ export class Exchange {
   trace: RequestTrace | undefined
 
   constructor(
-    res: HttpResponse,
+    request: HttpRequest,
     private readonly traffic: Traffic,
     private readonly record?: RecordRequest,
   ) {
-    this.#res = res
+    this.#request = request
     traffic.begun++
     traffic.inFlight++
-    res.onAborted(() => this.#abort())
+    request.watch(this)
   }
 
   /** Whether there is still somebody to answer. */
   get open(): boolean {
-    return this.#res !== undefined
+    return this.#request !== undefined
   }
 
   /**
@@ -78,19 +76,15 @@ export class Exchange {
    */
   accept(entry: string, stream: string): void {
     this.trace?.kept(stream, entry)
-    this.#answer((res, close) => {
+    if (this.open) {
       this.traffic.accepted++
       const now = performance.now()
       const ms = now - this.#begun
       this.traffic.latency.record(ms, now)
       this.record?.(202, ms)
-      res
-        .writeStatus('202 Accepted')
-        .writeHeader('Content-Type', 'application/json')
-        .writeHeader('Tributary-Entry', entry)
-        .end(ACCEPTED, close)
       this.trace?.accepted()
-    })
+    }
+    this.#answer(acceptedAnswer(entry, this.traffic.closing))
   }
 
   /**
@@ -98,37 +92,34 @@ export class Exchange {
    * @param how `close`: the rest of the body is not to be read; `head`: the answer to HEAD has no body
    */
   refuse(code: RefusalCode, message?: string, how: { close?: boolean; head?: boolean } = {}): void {
-    const refusal = refusalOf(code)
     this.trace?.lost(code)
-    this.#answer((res, closing) => {
+    if (this.open) {
       this.traffic.refused[code]++
-      const status = Number.parseInt(refusal.status, 10)
+      const status = Number.parseInt(refusalOf(code).status, 10)
       this.record?.(status, performance.now() - this.#begun)
-      const body = JSON.stringify({ error: code, message: message ?? refusal.message })
-      const close = closing || refusal.close === true || how.close === true
-      res.writeStatus(refusal.status).writeHeader('Content-Type', 'application/json')
-      if (code === 'method_not_allowed') res.writeHeader('Allow', 'POST')
-      if (refusal.retry) res.writeHeader('Retry-After', retryAfter())
-      // On a connection that closes, a body behind the answer to HEAD misleads nobody.
-      if (how.head && !close) res.endWithoutBody()
-      else res.end(body, close)
       this.trace?.refused(code, status)
-    })
+    }
+    const answer = refusalAnswer(code, message)
+    const close = this.traffic.closing || how.close === true || answer.close
+    this.#answer({ ...answer, close, withoutBody: how.head === true })
   }
 
-  /** Costs one closure; cork makes one write to the socket of it. */
-  #answer(write: (res: HttpResponse, close: boolean) => void): void {
-    const res = this.#res
-    this.#res = undefined
-    if (res) res.cork(() => write(res, this.traffic.closing))
-    if (res || this.#queued) this.#finish()
-  }
-
-  #abort(): void {
-    this.#res = undefined
+  aborted(): void {
+    this.#request = undefined
     this.traffic.aborted++
     this.trace?.aborted()
     if (!this.#queued) this.#finish()
+  }
+
+  malformed(code: RefusalCode): void {
+    this.refuse(code, undefined, { close: true })
+  }
+
+  #answer(answer: HttpAnswer): void {
+    const request = this.#request
+    this.#request = undefined
+    request?.answer(answer)
+    if (request || this.#queued) this.#finish()
   }
 
   /** Costs nothing where the body came in one part. */
@@ -145,9 +136,4 @@ export class Exchange {
     this.release()
     this.traffic.inFlight--
   }
-}
-
-/** Seconds, 1 to 3: senders that were refused together should not come back together. */
-function retryAfter(): string {
-  return String(1 + Math.floor(Math.random() * 3))
 }

@@ -1,5 +1,5 @@
-import type { HttpRequest } from 'uWebSockets.js'
 import type { Credentials } from './auth/denial.js'
+import type { HttpRequest } from './http/http.js'
 
 /** A delivery id is for people and logs: nobody needs more of it. */
 const DELIVERY_CHARACTERS = 200
@@ -23,10 +23,10 @@ export interface Head {
 
 /**
  * Reads the headers in one pass, which is also the only way to see one that is there twice. It has to happen
- * before the handler returns: the request lives on the stack.
+ * before the handler returns: then the head is gone.
  * @param credentialHeaders in lower case
  */
-export function readHead(req: HttpRequest, credentialHeaders: readonly string[]): Head {
+export function readHead(request: HttpRequest, credentialHeaders: readonly string[]): Head {
   const credentials = new Array<string | undefined>(credentialHeaders.length)
   let length: number | undefined
   let ambiguous = false
@@ -36,7 +36,7 @@ export function readHead(req: HttpRequest, credentialHeaders: readonly string[])
   let requestId = ''
   let traceparent = ''
   let tracestate = ''
-  req.forEach((name, value) => {
+  request.eachHeader((name, value) => {
     const at = credentialHeaders.indexOf(name)
     if (at >= 0) {
       if (credentials[at] !== undefined) repeated = at
@@ -48,7 +48,7 @@ export function readHead(req: HttpRequest, credentialHeaders: readonly string[])
         length = Number(value)
         break
       case 'transfer-encoding':
-        // uWebSockets.js reads chunks, whatever the header says.
+        // Both servers may read chunks although the header says more than that.
         ambiguous ||= value.toLowerCase() !== 'chunked'
         break
       case 'webhook-id':

@@ -1,4 +1,3 @@
-import type { HttpRequest, HttpResponse } from 'uWebSockets.js'
 import type { Access } from '../../schemas/authentication.js'
 import type { Contract } from '../../schemas/contract.js'
 import { type DeadLetter, letterFromEdge } from '../stream/dead-letter.js'
@@ -12,6 +11,7 @@ import { createAuthenticator } from './auth/authenticator.js'
 import { type BodyLimits, readBody } from './body.js'
 import { Exchange } from './exchange.js'
 import { readHead } from './head.js'
+import type { HttpRequest } from './http/http.js'
 import { RequestTrace } from './request-trace.js'
 import type { Traffic } from './traffic.js'
 import { type Rejection, validate } from './validate.js'
@@ -43,17 +43,17 @@ export function receiver(
 ) {
   const { name: source, path: route, tellsMissing } = contract
   const { headers, check, repeated } = createAuthenticator(access, tellsMissing)
-  return (res: HttpResponse, req: HttpRequest) => {
-    const exchange = new Exchange(res, traffic, record)
-    const head = readHead(req, headers)
+  return (request: HttpRequest) => {
+    const exchange = new Exchange(request, traffic, record)
+    const head = readHead(request, headers)
     if (tracing.sample()) {
       const { delivery } = head
-      exchange.trace = new RequestTrace(tracing, req, { route, source, delivery, sender: head })
+      exchange.trace = new RequestTrace(tracing, request, { route, source, delivery, sender: head })
     }
     if (head.ambiguous) return exchange.refuse('ambiguous_length')
     if (traffic.full) return exchange.refuse('overloaded')
     if (!admission.admits()) return exchange.refuse('backlogged')
-    return readBody(res, exchange, head.length, limits, (body) => {
+    return readBody(request, exchange, head.length, limits, (body) => {
       const denial = repeated[head.repeated] ?? check(head.credentials, body)
       if (denial) return exchange.refuse(denial.code, denial.message)
       const rejection = validate(contract, body)

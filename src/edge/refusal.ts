@@ -19,6 +19,22 @@ export const REFUSALS = {
     message: 'Give the length of the body by one Content-Length, or by Transfer-Encoding: chunked',
     close: true,
   },
+  malformed_request: {
+    status: '400 Bad Request',
+    message:
+      'The request is not HTTP/1.1 as RFC 9112 has it: the line, a header or a chunk is malformed, or there is no single Host',
+    close: true,
+  },
+  headers_too_large: {
+    status: '431 Request Header Fields Too Large',
+    message: 'The headers are larger than 16 KiB',
+    close: true,
+  },
+  headers_too_slow: {
+    status: '408 Request Timeout',
+    message: 'The headers took too long to arrive',
+    close: true,
+  },
   body_too_large: { status: '413 Content Too Large', message: 'The body is too large' },
   body_too_slow: { status: '408 Request Timeout', message: 'The body took too long to arrive', close: true },
   missing_signature: { status: '401 Unauthorized', message: 'Missing webhook signature' },

@@ -1,4 +1,3 @@
-import type { HttpRequest } from 'uWebSockets.js'
 import {
   ATTRIBUTE,
   MESSAGING_SYSTEM,
@@ -8,6 +7,7 @@ import {
   streamSpan,
 } from '../telemetry/names.js'
 import type { Span, SpanLink, Tracing } from '../telemetry/tracing.js'
+import type { HttpRequest } from './http/http.js'
 
 /** What is known of a request by its headers. */
 export interface TracedRequest {
@@ -37,15 +37,14 @@ export class RequestTrace {
 
   constructor(
     private readonly tracing: Tracing,
-    req: HttpRequest,
+    request: HttpRequest,
     { route, source, delivery, sender }: TracedRequest = {},
   ) {
-    const given = req.getMethod().toUpperCase()
-    const method = METHODS.has(given) ? given : undefined
+    const method = METHODS.has(request.method) ? request.method : undefined
     const attributes = {
       [ATTRIBUTE.method]: method ?? '_OTHER',
       [ATTRIBUTE.urlScheme]: 'http',
-      [ATTRIBUTE.urlPath]: req.getUrl().slice(0, PATH_CHARACTERS),
+      [ATTRIBUTE.urlPath]: request.path.slice(0, PATH_CHARACTERS),
       [ATTRIBUTE.route]: route,
       [ATTRIBUTE.source]: source,
       [ATTRIBUTE.delivery]: delivery || undefined,

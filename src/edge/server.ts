@@ -1,4 +1,3 @@
-import type { HttpRequest, HttpResponse, us_listen_socket } from 'uWebSockets.js'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { DeadLetter } from '../stream/dead-letter.js'
 import type { Appended, Producer } from '../stream/producer.js'
@@ -6,15 +5,18 @@ import type { EdgeMetrics, RecordRequest } from '../telemetry/edge-metrics.js'
 import { type Timing, timed } from '../telemetry/timing.js'
 import type { Tracing } from '../telemetry/tracing.js'
 import type { Admission } from './admission.js'
+import { refusalAnswer } from './answer.js'
 import { GroupCommit } from './append.js'
 import type { BodyLimits } from './body.js'
 import { Exchange } from './exchange.js'
+import type { HttpName, HttpRequest, StartHttpServer } from './http/http.js'
 import { type GuardedContract, type Log, receiver } from './receive.js'
 import { RequestTrace } from './request-trace.js'
 import { type EdgeStats, Traffic } from './traffic.js'
-import { loadUWebSockets } from './uwebsockets.js'
 
 export interface EdgeOptions extends BodyLimits {
+  /** The HTTP server: see `chooseHttp`. */
+  readonly http: { readonly name: HttpName; readonly start: StartHttpServer }
   readonly host: string
   /** 0 takes a free one. */
   readonly port: number
@@ -43,6 +45,8 @@ export interface EdgeOptions extends BodyLimits {
 /** An HTTP server that puts webhooks into the log. */
 export interface Edge {
   readonly port: number
+  /** The HTTP server that it runs on. */
+  readonly http: HttpName
   /** Whether it takes new connections: false as soon as it stops. */
   readonly ready: boolean
   stats(): EdgeStats
@@ -58,17 +62,12 @@ export interface Edge {
 /** How long nothing has to happen on the open connections before a stopping edge cuts them, in ms. */
 const QUIET_MS = 100
 
-/** `LIBUS_LISTEN_EXCLUSIVE_PORT`: without it (SO_REUSEPORT) a second server silently gets half of the connections. */
-const EXCLUSIVE_PORT = 1
-const SHARED_PORT = 0
-
 /**
  * Starts the edge.
- * @throws Error that names the port where it cannot be had, or says why uWebSockets.js does not load
+ * @throws Error that names the port where it cannot be had
  */
 export async function startEdge(options: EdgeOptions): Promise<Edge> {
   const { host, port, producer, appendTimeoutMs, onError, tracing, metrics } = options
-  const uws = loadUWebSockets()
   const traffic = new Traffic(options.bufferBytes)
   const log: Log = {
     entries: new GroupCommit(
@@ -83,35 +82,53 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
     ),
   }
 
-  const app = uws.App()
-  app.filter(limitConnections(options, traffic))
-  for (const guarded of options.contracts) {
+  const routes = options.contracts.map((guarded) => {
     const { path } = guarded.contract
     const record = metrics?.route(path)
-    app.post(path, receiver(guarded, options, traffic, options.admission, log, tracing, record))
-    app.any(path, refuseAll('method_not_allowed', traffic, tracing, record, path))
-  }
-  app.any('/*', refuseAll('not_found', traffic, tracing, metrics?.route(undefined)))
-  const socket = await new Promise<us_listen_socket | false>((resolve) => {
-    app.listen(host, port, options.shared ? SHARED_PORT : EXCLUSIVE_PORT, resolve)
+    return {
+      path,
+      post: receiver(guarded, options, traffic, options.admission, log, tracing, record),
+      other: refuseAll('method_not_allowed', traffic, tracing, record, path),
+    }
   })
-  if (!socket) {
-    app.close()
-    throw new Error(
-      `The edge cannot listen on port ${port} of ${host}: another process has the port, or the host is no address ` +
-        'of this machine. End the other process, or set PORT (or HOST) to something else.',
-    )
-  }
+  const server = await options.http
+    .start({
+      host,
+      port,
+      shared: options.shared ?? false,
+      maxConnections: options.maxConnections,
+      routes,
+      fallback: refuseAll('not_found', traffic, tracing, metrics?.route(undefined)),
+      onConnection: (change) => {
+        traffic.connections += change
+      },
+      onTurnedAway: () => {
+        traffic.turnedAway++
+        options.onTurnedAway()
+      },
+      onMalformed: (code) => {
+        traffic.refused[code]++
+        return refusalAnswer(code)
+      },
+    })
+    .catch((cause: Error) => {
+      throw new Error(
+        `The edge cannot listen on port ${port} of ${host}: ${cause.message}. ` +
+          'End the other process, or set PORT (or HOST) to something else.',
+        { cause },
+      )
+    })
 
   const drain = async () => {
     traffic.closing = true
-    uws.us_listen_socket_close(socket)
+    server.stopListening()
     await quiet(traffic)
-    app.close()
+    server.closeConnections()
   }
   let drained: Promise<void> | undefined
   return {
-    port: uws.us_socket_local_port(socket),
+    port: server.port,
+    http: options.http.name,
     get ready() {
       return !traffic.closing
     },
@@ -144,18 +161,6 @@ async function quiet(traffic: Traffic): Promise<void> {
   } while (traffic.inFlight > 0 || traffic.begun !== begun)
 }
 
-/** Costs nothing a request. A sender that is turned away sees its connection end before it has an answer. */
-function limitConnections({ maxConnections, onTurnedAway }: EdgeOptions, traffic: Traffic) {
-  return (res: HttpResponse, change: number) => {
-    traffic.connections += change
-    if (change < 0 || traffic.connections <= maxConnections) return
-    traffic.turnedAway++
-    // Comes back here at once, with -1.
-    res.close()
-    onTurnedAway()
-  }
-}
-
 function refuseAll(
   code: 'not_found' | 'method_not_allowed',
   traffic: Traffic,
@@ -163,11 +168,11 @@ function refuseAll(
   record: RecordRequest | undefined,
   route?: string,
 ) {
-  return (res: HttpResponse, req: HttpRequest) => {
-    const exchange = new Exchange(res, traffic, record)
+  return (request: HttpRequest) => {
+    const exchange = new Exchange(request, traffic, record)
     if (tracing.sample()) {
-      exchange.trace = new RequestTrace(tracing, req, { ...(route !== undefined && { route }) })
+      exchange.trace = new RequestTrace(tracing, request, { ...(route !== undefined && { route }) })
     }
-    exchange.refuse(code, undefined, { head: req.getMethod() === 'head' })
+    exchange.refuse(code, undefined, { head: request.method === 'HEAD' })
   }
 }

@@ -8,7 +8,7 @@ import { createProducer } from '../../src/stream/producer.js'
 import { connectRedis, createRedis } from '../../src/stream/redis.js'
 import { NO_TRACING } from '../../src/telemetry/tracing.js'
 import { runCommandLine } from '../support/command-line.js'
-import { guarded } from '../support/edge.js'
+import { guarded, HTTP } from '../support/edge.js'
 import { freshName } from '../support/fresh.js'
 
 const PREFIX = freshName('send')
@@ -22,6 +22,7 @@ describe('`tributary send` and `tributary status`, with a real edge', () => {
     await connectRedis(redis)
     edge = await startEdge({
       ...{
+        http: HTTP,
         host: '127.0.0.1',
         port: 0,
         maxBodyBytes: 1_048_576,

@@ -5,6 +5,8 @@ import type { Redis } from 'ioredis'
 import type { Contract } from '../../schemas/contract.js'
 import { CONTRACTS } from '../../schemas/index.js'
 import { Admission } from '../../src/edge/admission.js'
+import { chooseHttp } from '../../src/edge/http/choose.js'
+import type { HttpName } from '../../src/edge/http/http.js'
 import type { GuardedContract } from '../../src/edge/receive.js'
 import { type Edge, type EdgeOptions, startEdge } from '../../src/edge/server.js'
 import { type Durability, openConfirmations } from '../../src/stream/durability.js'
@@ -14,6 +16,12 @@ import { createProducer } from '../../src/stream/producer.js'
 import { connectRedis, createRedis } from '../../src/stream/redis.js'
 import { NO_TRACING } from '../../src/telemetry/tracing.js'
 import { freshName } from './fresh.js'
+
+/**
+ * The HTTP server of this run's edges. A vitest project runs the edge's tests with `EDGE_HTTP=node` once more, which
+ * the processes that tests start inherit.
+ */
+export const HTTP = chooseHttp((process.env.EDGE_HTTP ?? 'auto') as 'auto' | HttpName)
 
 /** The secret of every contract of a {@link TestEdge}. */
 export const SECRET = 'test-secret'
@@ -46,6 +54,7 @@ export async function openEdge(
   await connectRedis(redis)
   const errors: unknown[] = []
   const edge = await startEdge({
+    http: HTTP,
     host: '127.0.0.1',
     port: 0,
     contracts: CONTRACTS.map((contract) => guarded(contract)),

@@ -61,7 +61,7 @@ describe('the API description', () => {
     expect([...new Set(codesIn(api))].toSorted()).toEqual(Object.keys(REFUSALS).toSorted())
     for (const { contract } of own) {
       const { responses } = api.paths[contract.path]?.post ?? { responses: {} }
-      expect(Object.keys(responses)).toEqual(['202', '400', '401', '408', '413', '503'])
+      expect(Object.keys(responses)).toEqual(['202', '400', '401', '408', '413', '431', '503'])
       expect(codesIn(responses).includes('missing_signature')).toBe(contract.tellsMissing)
     }
     const { 405: method, 404: path } = api.components.responses

@@ -1,4 +1,4 @@
-import { ACCEPTED } from '../exchange.js'
+import { ACCEPTED } from '../answer.js'
 import { REFUSALS, type RefusalCode, refusalOf } from '../refusal.js'
 
 /** OpenAPI's Responses of an operation, by status. */

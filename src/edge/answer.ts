@@ -1,0 +1,26 @@
+import type { HttpAnswer } from './http/http.js'
+import { type RefusalCode, refusalOf } from './refusal.js'
+
+/** The body of the answer to what is kept. */
+export const ACCEPTED = '{"status":"accepted"}'
+
+/** The answer to what is kept. @param entry its place in the log: `<partition>/<entry id>` */
+export function acceptedAnswer(entry: string, close: boolean): HttpAnswer {
+  const headers = ['Tributary-Entry', entry]
+  return { status: '202 Accepted', headers, body: ACCEPTED, close, withoutBody: false }
+}
+
+/** The answer of a refusal. @param message in place of the code's usual one */
+export function refusalAnswer(code: RefusalCode, message?: string): HttpAnswer {
+  const refusal = refusalOf(code)
+  const headers: string[] = []
+  if (code === 'method_not_allowed') headers.push('Allow', 'POST')
+  if (refusal.retry) headers.push('Retry-After', retryAfter())
+  const body = JSON.stringify({ error: code, message: message ?? refusal.message })
+  return { status: refusal.status, headers, body, close: refusal.close === true, withoutBody: false }
+}
+
+/** Seconds, 1 to 3: senders that were refused together should not come back together. */
+function retryAfter(): string {
+  return String(1 + Math.floor(Math.random() * 3))
+}

@@ -1,0 +1,62 @@
+import { createRequire } from 'node:module'
+import type { HttpName, StartHttpServer } from './http.js'
+import { startNode } from './node.js'
+import { startUws, type UWebSockets } from './uws.js'
+
+/** What a native module has to fit to. */
+export interface Platform {
+  /** `v20.20.2` */
+  readonly node: string
+  /** `2.36`; `undefined` where there is none: musl, macOS, Windows. */
+  readonly glibc: string | undefined
+  /** `linux x64` */
+  readonly system: string
+}
+
+/** The HTTP server of an edge. */
+export interface HttpChoice {
+  readonly name: HttpName
+  readonly start: StartHttpServer
+  /** Why it is not uWebSockets.js, what that costs and what helps, in one line; left out where it was wanted. */
+  readonly notice?: string
+}
+
+/**
+ * Chooses the HTTP server: uWebSockets.js wherever it loads, else `node:http`.
+ * @param setting `EDGE_HTTP`
+ * @throws Error that says what was found, what is needed and what to do, where `uws` is asked for and does not load
+ */
+export function chooseHttp(
+  setting: 'auto' | HttpName,
+  load: (name: string) => UWebSockets = createRequire(import.meta.url),
+): HttpChoice {
+  if (setting === 'node') return { name: 'node', start: startNode }
+  try {
+    return { name: 'uws', start: startUws(load('uWebSockets.js')) }
+  } catch (error) {
+    const why = explainLoadFailure(thisPlatform(), error)
+    if (setting === 'uws') throw new Error(`EDGE_HTTP=uws: ${why} Or set EDGE_HTTP=node.`, { cause: error })
+    const notice = `The edge runs on node:http, which takes about twice the CPU for a request: ${why}`
+    return { name: 'node', start: startNode, notice }
+  }
+}
+
+/** Why uWebSockets.js does not load, for a person, in one line. The remedies are those that were tried. */
+export function explainLoadFailure({ node, glibc, system }: Platform, cause: unknown): string {
+  const message = cause instanceof Error ? cause.message : String(cause)
+  const reason = message.split('\n').filter(Boolean).at(-1)
+  return [
+    `uWebSockets.js (npm package "uwebsockets") does not load on Node ${node}, ${glibc === undefined ? 'no glibc' : `glibc ${glibc}`}, ${system} (${reason}).`,
+    'It needs glibc 2.27 with Node 20, and glibc 2.38 with Node 22 and 24.',
+    'Run it on Debian 13 or another system with glibc 2.38, or with Node 20.',
+  ].join(' ')
+}
+
+function thisPlatform(): Platform {
+  return { node: process.version, glibc: glibcVersion(), system: `${process.platform} ${process.arch}` }
+}
+
+function glibcVersion(): string | undefined {
+  const { header } = process.report.getReport() as { header?: { glibcVersionRuntime?: string } }
+  return header?.glibcVersionRuntime
+}

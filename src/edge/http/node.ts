@@ -1,0 +1,122 @@
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { type AddressInfo, Server as NetServer, type Socket } from 'node:net'
+import type { RefusalCode } from '../refusal.js'
+import type { HttpAnswer, StartHttpServer } from './http.js'
+import { NodeConnection } from './node-connection.js'
+import { NodeRequest } from './node-request.js'
+
+/** How long a request's head may take, and a connection may wait for its next request, in ms: as uWebSockets.js has it. */
+const HEAD_MS = 10_000
+/** How long a connection may be silent otherwise, in ms: longer, so that a head that is late gets its 408. */
+const SILENCE_MS = 12_000
+/** From one look for slow senders to the next, in ms. */
+const LOOK_MS = 1_000
+
+/** What Node's parser says of a request whose length is in doubt. */
+const LENGTH_ERRORS = new Set([
+  'HPE_INVALID_CONTENT_LENGTH',
+  'HPE_UNEXPECTED_CONTENT_LENGTH',
+  'HPE_INVALID_TRANSFER_ENCODING',
+])
+
+/**
+ * The edge's HTTP server on `node:http`, for where uWebSockets.js does not load. It serves one request of a connection
+ * at a time: a sender that does not wait for its answer finds the connection closed behind it. What is malformed gets
+ * its 400 at once, and nothing behind it is read.
+ */
+export const startNode: StartHttpServer = async (options) => {
+  const { host, port, shared, maxConnections } = options
+  if (shared && !canShare())
+    throw new Error('node:http can share a port on Linux with Node 22.12 or newer only')
+  const routes = new Map(options.routes.map((route) => [route.path, route]))
+  const connections = new Map<Socket, NodeConnection>()
+  const server = createServer({
+    headersTimeout: HEAD_MS,
+    keepAliveTimeout: HEAD_MS,
+    // The edge has a deadline of its own for bodies.
+    requestTimeout: 0,
+    connectionsCheckingInterval: LOOK_MS,
+    // Else Node answers a request without Host by itself, with an empty body.
+    requireHostHeader: false,
+  })
+  server.timeout = SILENCE_MS
+  server.maxConnections = maxConnections
+
+  server.on('connection', (socket) => {
+    connections.set(socket, new NodeConnection(socket))
+    options.onConnection(1)
+    socket.once('close', () => {
+      connections.delete(socket)
+      options.onConnection(-1)
+    })
+  })
+  server.on('drop', options.onTurnedAway)
+  const handle = (incoming: IncomingMessage, response: ServerResponse) => {
+    const connection = connections.get(incoming.socket)
+    const request = connection?.begin(new NodeRequest(incoming, response))
+    if (!request) return
+    if (!request.isWellFormed) return request.answer(options.onMalformed('malformed_request'))
+    const route = routes.get(request.path)
+    if (!route) options.fallback(request)
+    else if (request.method === 'POST') route.post(request)
+    else route.other(request)
+  }
+  server.on('request', handle)
+  // Node would answer 417 to what it does not know.
+  server.on('checkExpectation', handle)
+  server.on('connect', (_, socket) => socket.end(rawAnswer(options.onMalformed('malformed_request'))))
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+    const connection = connections.get(socket as Socket)
+    connection?.fail(codeOf(error), (code) => rawAnswer(options.onMalformed(code)))
+  })
+  server.on('timeout', (socket) => connections.get(socket)?.silent())
+  const looks = setInterval(() => {
+    for (const connection of connections.values()) connection.cutIfSlow()
+  }, LOOK_MS).unref()
+
+  server.listen({ host, port, ...(shared && { reusePort: true }) })
+  await once(server, 'listening').catch((cause: NodeJS.ErrnoException) => {
+    clearInterval(looks)
+    throw new Error(explainListen(cause), { cause })
+  })
+  return {
+    port: (server.address() as AddressInfo).port,
+    // http.Server's own close also ends idle connections, on which a request may be on its way.
+    stopListening: () => void NetServer.prototype.close.call(server),
+    closeConnections: () => {
+      clearInterval(looks)
+      // Ends Node's own timer; the server does not listen any more.
+      server.close()
+      server.closeAllConnections()
+    },
+  }
+}
+
+/** Older ones ignore `reusePort`. */
+function canShare(): boolean {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
+  return process.platform === 'linux' && (major > 22 || (major === 22 && minor >= 12))
+}
+
+function codeOf({ code = '' }: NodeJS.ErrnoException): RefusalCode | undefined {
+  if (LENGTH_ERRORS.has(code)) return 'ambiguous_length'
+  if (code === 'HPE_HEADER_OVERFLOW') return 'headers_too_large'
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return 'headers_too_slow'
+  // The sender is gone, in the middle of a request.
+  if (code === 'HPE_INVALID_EOF_STATE' || !code.startsWith('HPE_')) return undefined
+  return 'malformed_request'
+}
+
+/** An answer outside of a request, as bytes; it closes the connection. */
+function rawAnswer({ status, headers, body }: HttpAnswer): string {
+  const lines = [`HTTP/1.1 ${status}`, 'Content-Type: application/json', 'Connection: close']
+  for (let i = 0; i < headers.length; i += 2) lines.push(`${headers[i]}: ${headers[i + 1]}`)
+  return `${lines.join('\r\n')}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`
+}
+
+function explainListen({ code, message }: NodeJS.ErrnoException): string {
+  if (code === 'EADDRINUSE') return 'another process has the port'
+  if (code === 'EADDRNOTAVAIL') return 'the host is no address of this machine'
+  return message
+}
