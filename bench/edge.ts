@@ -79,10 +79,17 @@ export const edgeSuite: Suite = {
   },
 }
 
-const OTHERS = ['tributary, 2 processes', 'ceiling', 'fastify, pipelined', 'fastify, XADD alone'] as const
+const OTHERS = [
+  'tributary, node:http',
+  'tributary, 2 processes',
+  'ceiling',
+  'fastify, pipelined',
+  'fastify, XADD alone',
+] as const
 
 const TARGETS = {
   tributary: (bed: Bed) => startTributary(bed),
+  'tributary, node:http': (bed: Bed) => startTributary(bed, { EDGE_HTTP: 'node' }),
   'tributary, 2 processes': (bed: Bed) => startTributary(bed, { EDGE_PROCESSES: '2' }),
   ceiling: async () => {
     const child = await startChild(new URL('./edge/ceiling.js', import.meta.url))

@@ -61,6 +61,7 @@ const startOne: Role = async (host) => {
       complain(`${connections} connections are open: the edge closes every further one at once`),
   })
   lifecycle.onClose('the edge', () => edge.stop())
+  metrics.runsOn(edge.http)
   metrics.watch(() => ({ ...edge.figures(), admitted: admission.share }))
   admin.serve(
     '/openapi.json',
@@ -72,7 +73,7 @@ const startOne: Role = async (host) => {
   admin.add({
     name: 'edge',
     ready: () => checkAppends(redis, partitions),
-    stats: () => ({ ...edge.stats(), backlog: watch.figures() }),
+    stats: () => ({ http: edge.http, ...edge.stats(), backlog: watch.figures() }),
   })
   log.info({ port: edge.port }, `The edge listens on ${config.HOST}:${edge.port}`)
 }

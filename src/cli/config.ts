@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import { type Environment, environment, readConfig, VARIABLES } from '../config.js'
+import { chooseHttp } from '../edge/http/choose.js'
 import { table } from './table.js'
 
 /** A variable and its present value, fit to be seen by anybody. */
@@ -10,7 +11,7 @@ export interface Setting {
   readonly default: string | number | null
   /** Whether the environment sets it. */
   readonly set: boolean
-  /** What counts now, secrets masked; `null` where it is neither set nor has a default. */
+  /** What counts now, secrets masked; `null` where it is neither set nor has a default. Of `auto`: what it chooses. */
   readonly value: string | number | null
 }
 
@@ -44,7 +45,8 @@ export function readSettings(env: Environment): Setting[] {
     const { description = '', default: standard = null } = schema as Described
     const given = env[name]
     const value = given && 'secret' in schema ? mask(name, given) : given || standard
-    return { name, description, default: standard, set: Boolean(given), value }
+    const counts = name === 'EDGE_HTTP' && value === 'auto' ? chooseHttp('auto').name : value
+    return { name, description, default: standard, set: Boolean(given), value: counts }
   })
 }
 
@@ -61,7 +63,14 @@ function showSettings(settings: readonly Setting[]): string {
     DEFAULT: String(setting.default ?? '-'),
     MEANING: setting.description,
   }))
-  return `${table([' ', 'VARIABLE', 'VALUE', 'DEFAULT', 'MEANING'], rows)}\n* set by the environment`
+  const chosen = settings.some(({ name, set }) => name === 'EDGE_HTTP' && set)
+  const notice = chosen ? undefined : chooseHttp('auto').notice
+  const lines = [
+    table([' ', 'VARIABLE', 'VALUE', 'DEFAULT', 'MEANING'], rows),
+    '* set by the environment',
+    notice,
+  ]
+  return lines.filter((line) => line !== undefined).join('\n')
 }
 
 const MASK = '***'

@@ -1,6 +1,14 @@
 #!/usr/bin/env -S node --max-semi-space-size=32
-import { runProgram } from './command.js'
-import { createProgram } from './program.js'
+import { refuseNode } from './node-version.js'
+
+const refusal = refuseNode(process.versions.node)
+if (refusal !== undefined) {
+  process.stderr.write(`${refusal}\n`)
+  process.exit(1)
+}
+// Only now: an old Node may fail to load the rest, with words that explain nothing.
+const { runProgram } = await import('./command.js')
+const { createProgram } = await import('./program.js')
 
 // `tributary config | head`: a reader that has seen enough is no error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {

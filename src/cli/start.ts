@@ -1,6 +1,7 @@
 import { Command, Option } from 'commander'
 import type { Role } from '../../workers/role.js'
 import { environment, readConfig } from '../config.js'
+import { chooseHttp } from '../edge/http/choose.js'
 import { startAdmin } from '../ops/admin.js'
 import { openStatusPage } from '../ops/status.js'
 import { createLifecycle } from '../shutdown.js'
@@ -42,6 +43,7 @@ async function startRoles(
     throw new Error(`There is no role ${unknown.join(', ')}: choose from ${ROLES.join(', ')}`)
   }
   const config = readConfig(environment())
+  const http = names.includes('edge') ? chooseHttp(config.EDGE_HTTP).name : undefined
   const log = createLog(config.LOG_LEVEL, names.join(','))
   const lifecycle = createLifecycle(config.SHUTDOWN_TIMEOUT_MS, log)
   // `tributary dev` holds a channel to its roles: it is told when they run, and when it dies they do not stay behind.
@@ -52,7 +54,7 @@ async function startRoles(
     // Of a sibling only the process that has started it may ask.
     const host = sibling ? '127.0.0.1' : config.HOST
     const admin = await startAdmin(host, config.ADMIN_PORT, lifecycle.stopping, names)
-    const page = openStatusPage(config, ROLES)
+    const page = openStatusPage(config, ROLES, http)
     lifecycle.onClose('the status', () => page.close())
     lifecycle.onClose('the admin port', () => admin.close())
     admin.answer('/status', page.read)

@@ -8,26 +8,27 @@ const [LOWEST, HIGHEST] = [15_000, 32_000]
 const ATTEMPTS = 100
 
 /**
- * A port of 127.0.0.1 that nobody listens on now.
+ * A port that no process listens on now.
  * @param wanted a certain one, or 0 for any
+ * @param host address that it is for
  * @throws Error that names the port, when it is taken or not allowed
  */
-export async function freePort(wanted = 0): Promise<number> {
+export async function freePort(wanted = 0, host = '127.0.0.1'): Promise<number> {
   for (let attempt = 1; ; attempt++) {
     const port = wanted === 0 ? randomInt(LOWEST, HIGHEST) : wanted
     try {
-      await tryPort(port)
+      await tryPort(port, host)
       return port
     } catch (error) {
       if (wanted === 0 && attempt < ATTEMPTS) continue
       const cause = error instanceof Error ? error.message : String(error)
-      throw new Error(`Port ${port} of 127.0.0.1 cannot be used (${cause}). Free it, or choose another.`)
+      throw new Error(`Port ${port} of ${host} cannot be used (${cause}). Free it, or choose another.`)
     }
   }
 }
 
-async function tryPort(port: number): Promise<void> {
-  const server = createServer().listen(port, '127.0.0.1')
+async function tryPort(port: number, host: string): Promise<void> {
+  const server = createServer().listen(port, host)
   await once(server, 'listening')
   server.close()
 }

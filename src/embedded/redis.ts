@@ -9,6 +9,9 @@ import { type EmbeddedOptions, inData, oneOf, reason, type Service } from './ser
 /** Enough for what is kept by default: what may be replayed, and dead letters. */
 const MIN_MEMORY = 3 * 1024 ** 3
 
+const CHOICES = ['path', 'apt'] as const
+type Choice = (typeof CHOICES)[number]
+
 interface Found {
   readonly command: string
   readonly version: string
@@ -25,9 +28,8 @@ export async function startRedis(
   o: EmbeddedOptions,
   settings: Readonly<Record<string, string>> = {},
 ): Promise<Service> {
-  const choice = oneOf('Redis', o.choice, ['path', 'apt'] as const)
-  if (o.url)
-    return await existing('redis', 'REDIS_URL', o.url, async (url) => refuseOld(await pingRedis(url)))
+  const choice = oneOf('Redis', o.choice, CHOICES)
+  if (o.url) return await ofUrl(o.url)
   const present = choice === 'apt' ? undefined : await onPath(o.signal)
   const found = present ?? (await install(o, choice))
   refuseOld(found.version)
@@ -46,6 +48,22 @@ export async function startRedis(
     },
     o,
   )
+}
+
+/**
+ * Looks whether {@link startRedis} can have a server, and installs nothing.
+ * @throws Error that names the cause and the remedy where it cannot
+ */
+export async function checkRedis(o: EmbeddedOptions): Promise<void> {
+  const choice = oneOf('Redis', o.choice, CHOICES)
+  if (o.url) return void (await ofUrl(o.url))
+  const found = choice === 'apt' ? undefined : await onPath(o.signal)
+  if (found) refuseOld(found.version)
+  else await checkInstallable(o, choice)
+}
+
+function ofUrl(url: string): Promise<Service> {
+  return existing('redis', 'REDIS_URL', url, async (of) => refuseOld(await pingRedis(of)))
 }
 
 function flags(own: Record<string, string>): string[] {
@@ -71,25 +89,31 @@ async function onPath(signal: AbortSignal): Promise<Found | undefined> {
   return undefined
 }
 
-async function install(o: EmbeddedOptions, choice: 'path' | 'apt' | undefined): Promise<Found> {
-  const missing = 'Redis is needed, and neither redis-server nor valkey-server is on PATH'
-  const remedy =
-    'Set REDIS_URL to one that runs, or install it: "apt-get install redis-server" (Debian, Ubuntu), ' +
-    '"brew install redis" (macOS).'
-  if (choice === 'path') throw new Error(`${missing}. ${remedy}`)
+const MISSING = 'Redis is needed, and neither redis-server nor valkey-server is on PATH'
+const REMEDY =
+  'Set REDIS_URL to one that runs, or install it: "apt-get install redis-server" (Debian, Ubuntu), ' +
+  '"brew install redis" (macOS), "dnf install valkey" (Fedora, RHEL).'
+
+/** @throws Error where it cannot be installed here */
+async function checkInstallable(o: EmbeddedOptions, choice: Choice | undefined): Promise<void> {
+  if (choice === 'path') throw new Error(`${MISSING}. ${REMEDY}`)
   if (!(await canApt(o.signal)))
-    throw new Error(`${missing}; only root with apt-get can install it. ${remedy}`)
+    throw new Error(`${MISSING}; only root with apt-get can install it. ${REMEDY}`)
+}
+
+async function install(o: EmbeddedOptions, choice: Choice | undefined): Promise<Found> {
+  await checkInstallable(o, choice)
   try {
     await aptInstall('redis-server', o)
     await disableService('redis-server', o.signal)
   } catch (error) {
     o.signal.throwIfAborted()
-    throw new Error(`${missing}, and apt-get could not install it: ${reason(error)}. ${remedy}`, {
+    throw new Error(`${MISSING}, and apt-get could not install it: ${reason(error)}. ${REMEDY}`, {
       cause: error,
     })
   }
   const found = await onPath(o.signal)
-  if (found === undefined) throw new Error(`${missing}, even after apt-get installed it. ${remedy}`)
+  if (found === undefined) throw new Error(`${MISSING}, even after apt-get installed it. ${REMEDY}`)
   return found
 }
 

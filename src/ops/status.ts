@@ -9,7 +9,11 @@ import { askRedis, type RedisClient } from '../stream/redis.js'
 export interface Status {
   readonly groups: readonly GroupStatus[]
   /** What the edge could not accept and kept. */
-  readonly edge: { readonly deadLetters: number }
+  readonly edge: {
+    readonly deadLetters: number
+    /** The HTTP server of the edge in the process that was asked; `undefined` where it hosts none. */
+    readonly http?: string | undefined
+  }
 }
 
 /** A group, and what its sink could not take. */
@@ -73,8 +77,11 @@ export interface StatusPage {
   close(): Promise<void>
 }
 
-/** @param roles the names of all roles that there are */
-export function openStatusPage(config: Config, roles: readonly string[]): StatusPage {
+/**
+ * @param roles the names of all roles that there are
+ * @param http the HTTP server of the edge in this process, where there is one
+ */
+export function openStatusPage(config: Config, roles: readonly string[], http?: string): StatusPage {
   let opening: Promise<RedisClient> | undefined
   const open = () => {
     opening ??= openClient(required(config, 'REDIS_URL'), 'fail-fast', () => undefined)
@@ -86,7 +93,8 @@ export function openStatusPage(config: Config, roles: readonly string[]): Status
   return {
     read: sharedFor(async () => {
       const redis = await open()
-      return `${statusJson(await askRedis('tell the figures', () => readStatus(redis, config, roles)))}\n`
+      const status = await askRedis('tell the figures', () => readStatus(redis, config, roles))
+      return `${statusJson({ ...status, edge: { ...status.edge, http } })}\n`
     }),
     close: async () => (await opening?.catch(() => undefined))?.disconnect(),
   }

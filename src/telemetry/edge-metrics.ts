@@ -72,6 +72,12 @@ export class EdgeMetrics {
     for (const reason of reasons) this.#deadLettered(1, labelsOf(reason))
   }
 
+  /** Says which HTTP server the edge runs on: a gauge that is always 1, with the server as its label. */
+  runsOn(server: string): void {
+    const options = { name: METRIC.httpServer, description: 'HTTP server that the edge runs on: uws or node' }
+    this.metrics.observeGauge(options, () => [[1, { [LABEL.server]: server }]])
+  }
+
   /** @param read tells how things stand; asked once for every metric of a scrape */
   watch(read: () => EdgeFigures): void {
     const { metrics } = this

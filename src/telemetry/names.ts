@@ -121,6 +121,7 @@ export const METRIC = {
   aborted: 'cxone.edge.aborted',
   buffered: 'cxone.edge.buffered',
   admitted: 'cxone.edge.admitted',
+  httpServer: 'cxone.edge.http_server',
   streamLength: 'redis.stream.length',
   groupLag: 'redis.stream.group.lag',
   groupPending: 'redis.stream.group.messages.pending',
@@ -154,4 +155,5 @@ export const LABEL = {
   /** Which process of an edge that consists of several: 0 is the one that keeps them. */
   process: 'process',
   cpuMode: 'cpu.mode',
+  server: 'server',
 } as const

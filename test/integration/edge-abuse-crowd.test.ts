@@ -3,7 +3,7 @@ import { describe, expect, inject, it, onTestFinished } from 'vitest'
 import { dataAction } from '../../schemas/data-action.js'
 import { connectionLimit } from '../../src/edge/connection-limit.js'
 import { acknowledged, bystander, crowd } from '../support/abuse.js'
-import { type RawConnection, rawPost } from '../support/edge.js'
+import { HTTP, type RawConnection, rawPost } from '../support/edge.js'
 import { type EdgeProcess, startEdgeProcess } from '../support/edge-process.js'
 import { until } from '../support/stream.js'
 
@@ -13,6 +13,12 @@ const HEAD = REQUEST.slice(0, -EVENT.length)
 const CHUNKED = rawPost(dataAction, EVENT, 'Transfer-Encoding: chunked\r\n').slice(0, -EVENT.length)
 /** As many idle connections as this machine lets the test have. */
 const CROWD = connectionLimit(5_000).connections
+
+/**
+ * What 5,000 idle connections, and a round of abuse, may take in memory at most, in MB. Seen: 2 and 60 with
+ * uWebSockets.js, 48 and 200 with node:http.
+ */
+const MOST_MB = HTTP.name === 'uws' ? { idle: 40, abused: 180 } : { idle: 100, abused: 320 }
 
 /** An edge in a process of its own, which ends with the test. */
 async function start(env: Record<string, string> = {}, openFiles?: number): Promise<EdgeProcess> {
@@ -43,10 +49,10 @@ describe('an edge in a crowd', () => {
     const good = bystander(edge.port)
     await sleep(1_500)
     const { places: acknowledgements, slowest } = await good.end()
-    expect(slowest).toBeLessThan(2_000)
+    expect(slowest).toBeLessThan(10_000)
     expect(edge.busySeconds() - busy).toBeLessThan(1)
     expect((await edge.stats()).connections).toBe(CROWD)
-    expect(edge.resident() - before).toBeLessThan(40)
+    expect(edge.resident() - before).toBeLessThan(MOST_MB.idle)
     await leave(edge, idle)
     expect(await places(edge)).toEqual(acknowledgements.sort())
   })
@@ -105,7 +111,7 @@ describe('the memory of an edge', () => {
       await sleep(400)
       most = Math.max(most, edge.resident())
       const { places: acknowledgements, slowest } = await good.end()
-      expect(slowest).toBeLessThan(5_000)
+      expect(slowest).toBeLessThan(20_000)
       await leave(edge, connections)
       answered.push(...acknowledgements, ...acknowledged(connections))
     }
@@ -113,8 +119,8 @@ describe('the memory of an edge', () => {
     const before = await edge.settledResident()
     for (let i = 0; i < 20; i++) await round()
     expect((await edge.settledResident()) - before).toBeLessThan(40)
-    // Seen: 60 MB; 350 MB where every chunk was a buffer, though all of it was garbage in the end.
-    expect(most - fresh).toBeLessThan(180)
+    // 350 MB where uWebSockets.js made every chunk a buffer, though all of it was garbage in the end.
+    expect(most - fresh).toBeLessThan(MOST_MB.abused)
     const kept = new Set(await places(edge))
     expect(answered.filter((place) => !kept.has(place))).toEqual([])
     const { accepted, aborted } = await edge.stats()

@@ -15,10 +15,10 @@ describe('the status page', () => {
     const prefix = keys[0]?.events.split(':')[0] ?? ''
     await producer.append([{ source: 'cdc', delivery: '', trace: '', body: Buffer.from('{}') }])
     const config = readConfig({ REDIS_URL: inject('services').redisUrl, STREAM_PREFIX: prefix })
-    const page = openStatusPage(config, ['postgres', 'mongo'])
+    const page = openStatusPage(config, ['postgres', 'mongo'], 'node')
     onTestFinished(() => page.close())
     const { groups, edge } = JSON.parse(await page.read()) as Status
-    expect(edge).toEqual({ deadLetters: 0 })
+    expect(edge).toEqual({ deadLetters: 0, http: 'node' })
     expect(groups.map(({ group, undelivered }) => [group, undelivered])).toEqual([
       ['postgres', 1],
       ['mongo', 1],

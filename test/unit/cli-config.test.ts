@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { readSettings } from '../../src/cli/config.js'
 import { VARIABLES } from '../../src/config.js'
+import { chooseHttp } from '../../src/edge/http/choose.js'
 
 describe('the settings', () => {
   const settings = (env: Record<string, string> = {}) =>
@@ -20,6 +21,11 @@ describe('the settings', () => {
     })
     expect(settings({ PARTITIONS: '' }).get('PARTITIONS')).toMatchObject({ set: false, value: 1 })
     expect(settings().get('REDIS_URL')).toMatchObject({ default: null, set: false, value: null })
+  })
+
+  test('say which HTTP server the edge runs on', () => {
+    expect(settings().get('EDGE_HTTP')).toMatchObject({ default: 'auto', value: chooseHttp('auto').name })
+    expect(settings({ EDGE_HTTP: 'node' }).get('EDGE_HTTP')).toMatchObject({ set: true, value: 'node' })
   })
 
   test.each([

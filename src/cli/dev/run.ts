@@ -7,6 +7,7 @@ import { freePort } from '../../embedded/port.js'
 import type { Lifecycle } from '../../shutdown.js'
 import { migrateMongo } from '../../sinks/mongo/migrate.js'
 import { migratePostgres } from '../../sinks/postgres/migrate.js'
+import { preflight } from './preflight.js'
 import { type RoleProcess, startRole } from './roles.js'
 import { type Services, startServices } from './services.js'
 
@@ -35,6 +36,7 @@ export async function startRun(
   say: (line: string) => void,
 ): Promise<DevRun> {
   const home = resolve(config.TRIBUTARY_HOME)
+  await preflight(config, home, lifecycle.stopping)
   const ports = await choosePorts(config)
   say('Starting the servers ...')
   const services = await startServices(config, home, (line) => say(`  ${line}`), lifecycle.stopping)
@@ -62,6 +64,7 @@ export async function startRun(
  * @throws Error that names the variable of a port that is taken
  */
 async function choosePorts({
+  HOST,
   PORT,
   ADMIN_PORT,
 }: Config): Promise<{ edge: number; admin: readonly number[] }> {
@@ -69,8 +72,10 @@ async function choosePorts({
     throw new Error(`${error.message} The variable is ${variable}.`)
   }
   const range = `ADMIN_PORT (the roles take ${ADMIN_PORT} to ${ADMIN_PORT + ROLES.length - 1})`
-  const edge = await freePort(PORT).catch(named('PORT'))
-  const admin = ROLES.map((_, i) => (ADMIN_PORT === 0 ? 0 : freePort(ADMIN_PORT + i).catch(named(range))))
+  const edge = await freePort(PORT, HOST).catch(named('PORT'))
+  const admin = ROLES.map((_, i) =>
+    ADMIN_PORT === 0 ? 0 : freePort(ADMIN_PORT + i, HOST).catch(named(range)),
+  )
   return { edge, admin: await Promise.all(admin) }
 }
 
