@@ -26,7 +26,7 @@ const BASE = [
 const LOG = ['src/stream/', 'src/state/', ...BASE]
 const ROOMS = ['edge', 'pipeline', 'sinks', 'cxone', 'evolution', 'ops'].map((room) => `src/${room}/`)
 
-/** The house's directions (DESIGN): who may import from where. Nothing else imports the workers or the servers. */
+/** Which folder may import from which, as docs/architecture.md has it: data and imports go one way. Nothing else imports the workers or the servers. */
 const DIRECTIONS: Directions = {
   'workers/': [...ROOMS, ...LOG, 'schemas/'],
   'src/cli/': [...ROOMS, ...LOG, 'schemas/', 'src/embedded/', 'src/cli/start.ts'],
