@@ -11,7 +11,7 @@ import {
 } from '../support/import-graph.js'
 
 const ROOT = join(import.meta.dirname, '../..')
-const MAX_LINES = 260
+const MAX_LINES = 250
 
 const BASE = [
   'src/abort.ts',
@@ -72,7 +72,7 @@ describe('the sources', () => {
   })
 
   it('fit on a few screens each', () => {
-    const long = [...sources].filter(([, source]) => source.split('\n').length > MAX_LINES)
+    const long = [...sources].filter(([, source]) => source.trimEnd().split('\n').length > MAX_LINES)
     expect(long.map(([path]) => path)).toEqual([])
   })
 
