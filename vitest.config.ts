@@ -13,6 +13,10 @@ export default defineConfig({
         },
       },
       {
+        // The tests' own tools: a tool that is wrong makes every test that uses it worthless.
+        test: { name: 'harness', include: ['test/harness/**/*.test.ts'] },
+      },
+      {
         test: {
           name: 'integration',
           include: ['test/integration/**/*.test.ts'],
