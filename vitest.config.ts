@@ -9,12 +9,14 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/unit/**/*.test.ts'],
+          // Some generate hundreds of cases: seconds of work where other processes have the machine.
+          testTimeout: 60_000,
           globalSetup: ['test/support/curl.ts', 'test/support/promtool.ts'],
         },
       },
       {
         // The tests' own tools: a tool that is wrong makes every test that uses it worthless.
-        test: { name: 'harness', include: ['test/harness/**/*.test.ts'] },
+        test: { name: 'harness', include: ['test/harness/**/*.test.ts'], testTimeout: 60_000 },
       },
       {
         test: {
