@@ -10,7 +10,7 @@ import { until } from '../support/stream.js'
 const LEASE_MS = 5_000
 const RATE = 150
 
-test('what one of three workers held when it was killed is taken over within two leases, and the rest goes on', async () => {
+test('what one of three workers held when it was killed is taken over, and the rest goes on', async () => {
   const rig = await createRig()
   const redis = createRedis(rig.redis.url, 'patient', () => undefined)
   onTestFinished(() => redis.disconnect())
