@@ -42,7 +42,7 @@ async function until({ ask }: Fixture, sql: string): Promise<Record<string, unkn
     const [row] = await ask(sql)
     if (row === undefined) throw new Error(`not yet: ${sql}`)
     return row
-  }, 10_000)
+  }, 30_000)
 }
 
 const news = ['a', 'b'].map((key) => person(key, 2, [['firstName', `${key} new`]]))
