@@ -9,15 +9,21 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/unit/**/*.test.ts'],
+          // Some generate hundreds of cases: seconds of work where other processes have the machine.
+          testTimeout: 60_000,
           globalSetup: ['test/support/curl.ts', 'test/support/promtool.ts'],
         },
+      },
+      {
+        // The tests' own tools: a tool that is wrong makes every test that uses it worthless.
+        test: { name: 'harness', include: ['test/harness/**/*.test.ts'], testTimeout: 60_000 },
       },
       {
         test: {
           name: 'integration',
           include: ['test/integration/**/*.test.ts'],
           globalSetup: ['test/support/curl.ts', 'test/support/services.ts', 'test/support/promtool.ts'],
-          testTimeout: 60_000,
+          testTimeout: 120_000,
           hookTimeout: 120_000,
         },
       },
@@ -26,12 +32,12 @@ export default defineConfig({
         test: {
           name: 'edge on node:http',
           include: [
-            'test/{integration,fault}/edge-*.test.ts',
-            'test/integration/{bytes,openapi,samples}.test.ts',
+            'test/integration/{edge-*,bytes,openapi,samples}.test.ts',
+            'test/fault/edge-killed.test.ts',
           ],
           globalSetup: ['test/support/curl.ts', 'test/support/services.ts', 'test/support/promtool.ts'],
           env: { EDGE_HTTP: 'node' },
-          testTimeout: 60_000,
+          testTimeout: 120_000,
           hookTimeout: 120_000,
           sequence: { groupOrder: 1 },
         },
@@ -41,7 +47,7 @@ export default defineConfig({
           name: 'fault',
           include: ['test/fault/**/*.test.ts'],
           globalSetup: ['test/support/promtool.ts', 'test/support/services.ts'],
-          testTimeout: 180_000,
+          testTimeout: 300_000,
           hookTimeout: 120_000,
           // They mostly wait; more at a time than two, and what they measure is each other.
           maxWorkers: 2,

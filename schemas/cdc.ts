@@ -3,7 +3,7 @@ import { NICE_SIGNATURE } from './authentication.js'
 import { Key, Timestamp } from './common.js'
 import { defineContract, type Entity } from './contract.js'
 
-/** C1: people. */
+/** People. */
 export const contacts: Entity = {
   name: 'contacts',
   fields: ['externalId', 'firstName', 'lastName', 'email', 'phone', 'status'],
@@ -11,7 +11,7 @@ export const contacts: Entity = {
   mongo: { database: 'state', collection: 'state.contacts', view: 'contacts' },
 }
 
-/** C1: calls, chats, e-mails. */
+/** Calls, chats, e-mails. */
 export const interactions: Entity = {
   name: 'interactions',
   fields: [
@@ -30,7 +30,7 @@ export const interactions: Entity = {
   mongo: { database: 'state', collection: 'state.interactions', view: 'interactions' },
 }
 
-/** `<entity>.<verb>`: a new event type of C1 is a line in one of these tables. */
+/** `<entity>.<verb>`: a new event type is a line in one of these tables. */
 const ENTITIES = new Map([
   ['contact', contacts],
   ['interaction', interactions],
@@ -60,7 +60,7 @@ const Event = Type.Object(
   },
 )
 
-/** C1: event webhooks into relational tables. */
+/** `cdc`: event webhooks into relational tables. */
 export const cdc = defineContract({
   name: 'cdc',
   summary: 'Changes of contacts and interactions, one a request',

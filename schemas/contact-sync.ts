@@ -3,7 +3,7 @@ import { NICE_SIGNATURE } from './authentication.js'
 import { Key, OptionalText, Timestamp } from './common.js'
 import { defineContract, type Entity } from './contract.js'
 
-/** C4: contacts as another system knows them. */
+/** Contacts as another system knows them. */
 export const contactRecords: Entity = {
   name: 'contact_records',
   fields: ['externalId', 'firstName', 'lastName', 'email', 'timestamp'],
@@ -14,7 +14,7 @@ export const contactRecords: Entity = {
 /** Most events in a request: each may become a dead letter, and all letters of a request are written at once. */
 const MAX_EVENTS = 10_000
 
-/** C4: batched upserts from an `events` array. */
+/** `contact-sync`: batched upserts from an `events` array. */
 export const contactSync = defineContract({
   name: 'contact-sync',
   summary: 'Whole contacts, many a request',

@@ -53,7 +53,7 @@ export interface Fact {
   readonly fields: Readonly<Record<string, unknown>>
 }
 
-/** One of CXone's webhooks (CONTRACTS.md) as data, from which edge, workers, migrations and docs derive. */
+/** One of CXone's webhooks (docs/contracts.md) as data, from which edge, workers, migrations and docs derive. */
 export interface Contract {
   /** Also the prefix of its variables: `data-action` is configured by `DATA_ACTION_SECRETS`. */
   readonly name: string

@@ -3,7 +3,7 @@ import { parseTimestamp } from '../src/state/timestamp.js'
 import { NICE_SIGNATURE } from './authentication.js'
 import { defineContract, type Entity } from './contract.js'
 
-/** C2: documents whose fields change over time. */
+/** Documents whose fields change over time. */
 export const events: Entity = {
   name: 'events',
   fields: [],
@@ -32,7 +32,7 @@ const Event = Type.Object(
   },
 )
 
-/** C2: schema-evolving documents. */
+/** `data-action`: documents whose schema evolves. */
 export const dataAction = defineContract({
   name: 'data-action',
   summary: 'Any JSON object with id and type, kept as a document',

@@ -31,10 +31,10 @@ const Event = Type.Object(
   },
 )
 
-/** What C3 says of an interaction. */
+/** What an event says of an interaction. */
 export type InteractionUpdate = Static<typeof Event>
 
-/** C3: attributes to be written back to CXone. */
+/** `interaction-update`: attributes to be written back to CXone. */
 export const interactionUpdate = defineContract({
   name: 'interaction-update',
   summary: 'Attributes of an interaction, to be written back to CXone',

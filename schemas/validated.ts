@@ -34,7 +34,7 @@ const Event = Type.Object(
   },
 )
 
-/** C5: strict validation with coercion, and a clean feed. */
+/** `validated`: strict validation with coercion, and a clean feed. */
 export const validated = defineContract({
   name: 'validated',
   summary: 'Data actions, validated to the last field, for the clean feed',

@@ -1,6 +1,6 @@
 /**
- * The three outcomes of a delivery (DESIGN, decision 3) as error classes. A call that returns has delivered;
- * any error that is none of these is a bug and ends the process.
+ * The three outcomes of a delivery (docs/decisions/0003-three-outcomes.md) as error classes. A call that returns has
+ * delivered; any error that is none of these is a bug and ends the process.
  */
 
 /**

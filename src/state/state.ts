@@ -7,9 +7,9 @@ export interface Field {
 }
 
 /**
- * What is known of one entity: a join-semilattice (DESIGN, decision 5). The base is the newest snapshot or
- * delete; beside it stand only fields that are as new as the base or newer. A field that is not there is
- * absent since the base.
+ * What is known of one entity: a join-semilattice (docs/decisions/0005-state-is-a-join.md). The base is the newest
+ * snapshot or delete; beside it stand only fields that are as new as the base or newer. A field that is missing here
+ * is absent since the base.
  */
 export interface State {
   /** The base's version; {@link NO_VERSION} while only patches have come. */

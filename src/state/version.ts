@@ -1,7 +1,7 @@
 /**
- * The order of all that is said of an entity (DESIGN, decision 5): event timestamp, then operation, then where
- * the event stands in the log. It is one ASCII string that compares bytewise – `<` in JavaScript,
- * `COLLATE "C"` in Postgres – and no two events share one:
+ * The order of all events about an entity: event timestamp, then operation, then the event's place in the log. It is
+ * one ASCII string that compares bytewise – `<` in JavaScript, `COLLATE "C"` in Postgres – and no two events share
+ * one. docs/decisions/0005-state-is-a-join.md has the reasons.
  *
  *     1763780760123456.2.1763780760125-10.10.13
  *     │                │ │             │  │  └ index in the request's array: 3

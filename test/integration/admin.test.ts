@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, describe, expect, it } from 'vitest'
 import { type Admin, type Probe, startAdmin } from '../../src/ops/admin.js'
 
@@ -78,16 +77,15 @@ describe('the admin port', () => {
   it('does not wait for a check that hangs, and tells it to end', async () => {
     let told: unknown
     const { get } = await start({
-      ready: async (signal) => {
-        await sleep(10_000, undefined, { signal, ref: false }).catch(() => {
+      ready: (signal) => {
+        signal.addEventListener('abort', () => {
           told = signal.reason
         })
+        return new Promise(() => undefined)
       },
     })
-    const began = performance.now()
     const { status, body } = await get('/readyz')
     expect([status, body.problems]).toEqual([503, { postgres: 'no answer within 2 s' }])
-    expect(performance.now() - began).toBeLessThan(4_000)
     expect(told).toBeInstanceOf(DOMException)
   })
 

@@ -107,7 +107,7 @@ describe('`tributary dead show`', () => {
 })
 
 describe('`tributary dead export`', () => {
-  test('writes exactly what C2 and C5 publish', async () => {
+  test('writes exactly the records that the integrations of data-action and validated publish', async () => {
     const stream = await streams()
     const errors = [{ loc: ['data', 'score'], msg: 'must be number', type: 'type' }]
     await stream.producer.bury([

@@ -60,7 +60,7 @@ function shotsAt(contract: Contract): Shot[] {
     body: bytes,
     answer: 'malformed_json',
   })
-  // C5 takes all that is JSON, and says what is wrong in a dead letter.
+  // `validated` takes all that is JSON, and says what is wrong in a dead letter.
   const answer = contract.name === 'validated' ? 'accepted' : 'invalid_body'
   const foreign = FOREIGN_BODIES.map(
     (body): Shot => ({ contract, name: body.slice(0, 40), body: Buffer.from(body), answer, fate: 'invalid' }),

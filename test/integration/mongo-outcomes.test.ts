@@ -158,10 +158,8 @@ test('a connection on which nothing comes any more is given up on this side', as
     const batch = await mixed()
     await write(batch.slice(0, 1))
     proxy.freeze()
-    const began = performance.now()
-    // Half a second of silence; then the driver asks once more, on a new connection, to a server that it has to find.
+    // Still frozen: that this ends at all is what the test is about. Half a second of silence; then the driver asks once more, on a new connection, to a server that it has to find.
     await expect(write(batch)).rejects.toThrow(TransientError)
-    expect(performance.now() - began).toBeLessThan(20_000)
     proxy.restore()
     await write(batch)
     await expectStored(batch)

@@ -13,7 +13,7 @@ const VERBS = { snapshot: 'created', patch: 'updated', delete: 'deleted' }
 
 const streams = streamsOfThisFile()
 
-/** Events of C1 on few keys: late, at the same time, said twice; and what is no event at all. */
+/** Events of `cdc` on few keys: late, at the same time, said twice; and what is no event at all. */
 const event = fc.record({
   key: fc.constantFrom('1', '2', '3', '__proto__'),
   second: fc.nat(30),

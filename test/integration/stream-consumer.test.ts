@@ -88,32 +88,32 @@ describe.concurrent('a consumer', () => {
 
   it('waits for a fuller batch as long as it is told, and no longer than needed', async () => {
     const { producer, join } = await streams()
-    const { consumer } = await join({ batch: 10, lingerMs: 1_500 })
+    // Longer than a test may take: it ends because the batch is full.
+    const patient = await join({ batch: 10, lingerMs: 600_000 })
     await producer.append(some(4))
-    const reading = consumer.read(going)
+    const reading = patient.consumer.read(going)
     await sleep(100)
     await producer.append(some(3))
     await sleep(100)
     await producer.append(some(9))
-    const began = performance.now()
     expect(await reading).toHaveLength(10)
-    expect(performance.now() - began).toBeLessThan(1_000)
+    const { consumer } = await join({ batch: 10, lingerMs: 1_500 })
+    const began = performance.now()
     expect(await consumer.read(going)).toHaveLength(6)
     expect(performance.now() - began).toBeGreaterThan(1_400)
   })
 
-  it('stops within a second, and does not wait for a fuller batch then', async () => {
+  it('stops, and does not wait for a fuller batch then', async () => {
     const { producer, join } = await streams()
-    const { consumer } = await join({ lingerMs: 30_000 })
+    // Longer than a test may take: it ends because it is stopped.
+    const { consumer } = await join({ lingerMs: 600_000 })
     await producer.append(some(2))
     const stop = new AbortController()
     const reading = consumer.read(stop.signal)
     await sleep(100)
     stop.abort()
-    const began = performance.now()
     expect(await reading).toHaveLength(2)
     expect(await consumer.read(stop.signal)).toEqual([])
-    expect(performance.now() - began).toBeLessThan(1_500)
   })
 
   it('leaves the group only when nothing is pending with it', async () => {

@@ -4,7 +4,7 @@ const HEAD = `# Alerts
 
 What each alert of [deploy/prometheus/alerting.rules.yaml](../deploy/prometheus/alerting.rules.yaml) means, what to look
 at, and what to do. A *page* wakes somebody, a *ticket* waits for the morning. This page is made of the rules
-(\`npx vitest run test/unit/alerts-page.test.ts -u\`): change them, not it.
+(\`npx vitest run test/harness/alerts-page.test.ts -u\`): change them, not it.
 
 Three things help with every alert: \`tributary status\` (how far each group is), \`/readyz\` of the role on its
 \`ADMIN_PORT\` (why it cannot work), and the dashboard. Nothing that got a 202 is lost while an alert fires: it waits in

@@ -6,8 +6,6 @@ export interface Import {
   readonly from: string
   /** A file; of an import that is computed, the folder before the first computed part. */
   readonly to: string
-  /** It is gone after compilation: it counts for directions, not for circles. */
-  readonly typeOnly: boolean
 }
 
 /** By the prefix of a file's path: the prefixes that it may import from, beside its own. The longest one counts. */
@@ -27,16 +25,15 @@ export function withoutComments(source: string): string {
   return source.replace(/(?<=^|\s)\/\*[\s\S]*?\*\//gm, '').replace(/(?<=^|\s)\/\/.*$/gm, '')
 }
 
-/** The imports of other files of ours in a file. */
+/** The imports of other files of ours in a file, of types too. */
 export function importsOf(path: string, source: string): Import[] {
   const folder = path.slice(0, path.lastIndexOf('/'))
   const statements = withoutComments(source).matchAll(
-    /\b(?:import|export)\s+(type\s)?(?:[\w*{][^;'"`]*?\bfrom\s+)?['"](\.[^'"]+)['"]|\bimport\(\s*['"`](\.[^'"`$]+)/g,
+    /\b(?:import|export)\s+(?:type\s)?(?:[\w*{][^;'"`]*?\bfrom\s+)?['"](\.[^'"]+)['"]|\bimport\(\s*['"`](\.[^'"`$]+)/g,
   )
-  return [...statements].map(([, type, fixed, computed]) => ({
+  return [...statements].map(([, fixed, computed]) => ({
     from: path,
     to: normalize(join(folder, fixed ?? computed ?? '')).replace(/\.js$/, '.ts'),
-    typeOnly: type !== undefined,
   }))
 }
 
@@ -54,12 +51,10 @@ export function strays(imports: readonly Import[], directions: Directions): stri
     .map(({ from, to }) => `${from} imports ${to}`)
 }
 
-/** The circles that the imports make at run time, each as the files along it. */
+/** The circles that the imports make, those of types too, each as the files along it. */
 export function circles(imports: readonly Import[]): string[][] {
   const next = new Map<string, string[]>()
-  for (const { from, to, typeOnly } of imports) {
-    if (!typeOnly) next.set(from, [...(next.get(from) ?? []), to])
-  }
+  for (const { from, to } of imports) next.set(from, [...(next.get(from) ?? []), to])
   const found: string[][] = []
   const done = new Set<string>()
   const visit = (file: string, way: readonly string[]) => {

@@ -131,7 +131,7 @@ export async function createRig({ redisUrl, partitions: count = 1 }: RigOptions 
       await answer.arrayBuffer()
       return answer.status
     },
-    drain: async (timeoutMs = 60_000) => {
+    drain: async (timeoutMs = 120_000) => {
       const end = Date.now() + timeoutMs
       for (;;) {
         const figures = await Promise.all(

@@ -115,7 +115,7 @@ export async function readPatiently(consumer: Consumer, signal: AbortSignal): Pr
 }
 
 /** Reads batches until there are `count` entries, or `timeoutMs` is over. */
-export async function readBatches(consumer: Consumer, count: number, timeoutMs = 5_000): Promise<Entry[][]> {
+export async function readBatches(consumer: Consumer, count: number, timeoutMs = 30_000): Promise<Entry[][]> {
   const signal = AbortSignal.timeout(timeoutMs)
   const batches: Entry[][] = []
   while (batches.flat().length < count && !signal.aborted) {

@@ -70,9 +70,10 @@ describe('the progress of a loop', () => {
   })
 
   it('is not hidden by another step that goes on', () => {
+    // Before the first step: the clock of the fake begins at 0, not where the real one is.
+    vi.useFakeTimers({ toFake: ['performance'] })
     const progress = new Progress()
     void progress.during('write', endless)
-    vi.useFakeTimers({ toFake: ['performance'] })
     vi.advanceTimersByTime(STUCK_MS + 1_000)
     void progress.during('read', endless)
     progress.beat('read')
@@ -90,9 +91,9 @@ describe('the progress of a loop', () => {
   })
 
   it('goes on while all that it does is to wait for Redis', () => {
+    vi.useFakeTimers({ toFake: ['performance'] })
     const progress = new Progress()
     void progress.during('read', endless)
-    vi.useFakeTimers({ toFake: ['performance'] })
     for (let minute = 0; minute < 60; minute++) {
       vi.advanceTimersByTime(60_000)
       progress.beat()

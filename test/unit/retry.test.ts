@@ -94,13 +94,12 @@ describe('retryTransient', () => {
   it('ends a pause with the reason of the abort', async () => {
     const stop = new AbortController()
     const reason = new Error('over')
-    const began = performance.now()
     const away = () => Promise.reject(new TransientError('away'))
     const onRetry = () => {
       setTimeout(() => stop.abort(reason), 10)
     }
-    const ended = retryTransient(away, stop.signal, onRetry, { initialMs: 60_000, maxMs: 60_000 })
+    // Longer than a test may take: it ends because of the abort.
+    const ended = retryTransient(away, stop.signal, onRetry, { initialMs: 600_000, maxMs: 600_000 })
     await expect(ended).rejects.toBe(reason)
-    expect(performance.now() - began).toBeLessThan(2_000)
   })
 })

@@ -4,7 +4,7 @@ import { History } from './history.js'
 
 type Fields = Readonly<Record<string, () => unknown>>
 
-/** C1: contacts and interactions that are created, updated again and again, and deleted in the end. */
+/** `cdc`: contacts and interactions that are created, updated again and again, and deleted in the end. */
 export function cdcAuthor(world: World): Author {
   const { random, words } = world
   const history = (name: string) => new History(random, world.clock, `${name}-${world.run}`, world.keys)

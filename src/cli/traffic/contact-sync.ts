@@ -2,7 +2,7 @@ import { contactSync } from '../../../schemas/contact-sync.js'
 import type { Author, Spoiled, World } from './author.js'
 import { History } from './history.js'
 
-/** C4: arrays of 1 to 20 whole contacts. */
+/** `contact-sync`: arrays of 1 to 20 whole contacts. */
 export function contactSyncAuthor(world: World): Author {
   const { random, words } = world
   const history = new History(random, world.clock, `record-${world.run}`, world.keys)

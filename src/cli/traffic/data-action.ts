@@ -2,7 +2,7 @@ import { dataAction } from '../../../schemas/data-action.js'
 import type { Author, World } from './author.js'
 import { History } from './history.js'
 
-/** C2: documents of many kinds, hardly two with the same fields. */
+/** `data-action`: documents of many kinds, hardly two with the same fields. */
 export function dataActionAuthor(world: World): Author {
   const { random, words } = world
   const history = new History(random, world.clock, `event-${world.run}`, world.keys)

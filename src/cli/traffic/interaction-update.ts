@@ -2,7 +2,7 @@ import { interactionUpdate } from '../../../schemas/interaction-update.js'
 import type { Author, World } from './author.js'
 import { History } from './history.js'
 
-/** C3: attributes of calls and chats, as another system knows them. */
+/** `interaction-update`: attributes of calls and chats, as another system knows them. */
 export function interactionUpdateAuthor(world: World): Author {
   const { random, words } = world
   const history = new History(random, world.clock, `update-${world.run}`, world.keys)

@@ -2,7 +2,7 @@ import { validated } from '../../../schemas/validated.js'
 import { formatTimestamp } from '../../state/timestamp.js'
 import type { Author, World } from './author.js'
 
-/** C5: ended conversations, each under a correlation id of its own. */
+/** `validated`: ended conversations, each under a correlation id of its own. */
 export function validatedAuthor(world: World): Author {
   const { random, words } = world
   let told = 0
