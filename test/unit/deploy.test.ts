@@ -75,7 +75,7 @@ describe('Dockerfile', () => {
 describe('the documents', () => {
   it('name only variables, commands and files that there are', () => {
     const readme = read('README.md')
-    for (const [, path = ''] of readme.matchAll(/\]\((?!http)([^)]+)\)/g))
+    for (const [, path = ''] of readme.matchAll(/\]\((?!http)([^)#]+)[^)]*\)/g))
       expect(existsSync(join(ROOT, path)), path).toBe(true)
     const names = createProgram().commands.map((command) => command.name())
     for (const name of names) expect(readme).toContain(`| \`${name}`)
