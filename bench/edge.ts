@@ -99,9 +99,13 @@ const TARGETS = {
   'fastify, XADD alone': (bed: Bed) => startFastify(bed, 'alone'),
 } as const satisfies Record<string, (bed: Bed) => Promise<Target>>
 
-async function startTributary(bed: Bed, env: Readonly<Record<string, string>> = {}): Promise<Target> {
+async function startTributary(
+  bed: Bed,
+  env: Readonly<Record<string, string>> = {},
+  checkout?: string,
+): Promise<Target> {
   const port = await freePort()
-  const edge: RoleProcess = await bed.start('edge', { PORT: String(port), ...env })
+  const edge: RoleProcess = await bed.start('edge', { PORT: String(port), ...env }, checkout)
   return {
     port,
     pids: [edge.pid],
@@ -139,13 +143,17 @@ function subject(name: keyof typeof TARGETS, bed: Bed, generator: Generator, loa
   }
 }
 
-/** An edge that runs, set up in some way, to be measured again and again at 64 connections. */
+/**
+ * An edge that runs, set up in some way, to be measured again and again at 64 connections.
+ * @param checkout folder of another built checkout, which the edge is taken from
+ */
 export async function openEdge(
   bed: Bed,
   generator: Generator,
   env: Readonly<Record<string, string>>,
+  checkout?: string,
 ): Promise<{ measure(seconds: number): Promise<Run>; end(): Promise<void> }> {
-  const target = await startTributary(bed, env)
+  const target = await startTributary(bed, env, checkout)
   return {
     measure: async (seconds) => {
       await bed.flush()

@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs'
 import { Command, InvalidArgumentError } from 'commander'
+import { againstSuite } from './against.js'
 import { edgeSuite } from './edge.js'
 import { endToEndSuite } from './end-to-end.js'
 import { scaleSuite } from './scale.js'
@@ -13,6 +14,7 @@ import { mongoSuite, postgresSuite } from './workers.js'
 interface Options {
   readonly quick: boolean
   readonly only: readonly Suite[]
+  readonly against?: string
   readonly json?: string
   readonly markdown?: string
 }
@@ -44,6 +46,7 @@ const command = new Command('npm run bench --')
   )
   .option('--quick', 'about 3 minutes instead of 25: fewer cases', false)
   .option('--only <suites>', `some of ${NAMES.join(', ')}, comma-separated`, parseSuites, SUITES)
+  .option('--against <folder>', 'compare with another built checkout alone, in turn')
   .option('--json <file>', 'write all figures there, too')
   .option('--markdown <file>', 'write the table there, too')
   .addHelpText(
@@ -56,17 +59,18 @@ Examples:
   $ npm run bench                                    all of it
   $ npm run bench -- --quick
   $ npm run bench -- --only edge --json edge.json
+  $ npm run bench -- --against ../before             "before" is a git worktree with npm ci && npm run build
 
 Exit code 0: every run counted. 1: a ledger did not balance.`,
   )
-  .action(async ({ quick, only, json, markdown }: Options) => {
+  .action(async ({ quick, only, against, json, markdown }: Options) => {
     say('Starting the servers ...')
     const bed = await openBed((line) => say(line))
     const suites: Report['suites'][number][] = []
     try {
-      for (const suite of only) {
+      for (const suite of against === undefined ? only : [againstSuite]) {
         say(suite.name)
-        suites.push(sectionOf(suite, await suite.run({ bed, quick, say })))
+        suites.push(sectionOf(suite, await suite.run({ bed, quick, against, say })))
       }
       const report: Report = { machine: describeMachine(bed), suites }
       const text = toMarkdown(report)

@@ -13,7 +13,6 @@ import { SECRET } from '../load/bodies.js'
 
 /** The package's folder: this file is compiled to `dist/bench/support`. */
 const ROOT = resolve(import.meta.dirname, '../../..')
-const MAIN = resolve(ROOT, 'dist/src/cli/main.js')
 export const DATABASES = { state: 'cxone', events: 'cxone_events' }
 /** The most partitions that a bench uses. */
 export const KEYS = partitionKeys('cxone', 16)
@@ -27,8 +26,11 @@ export interface Bed {
   readonly client: RedisClient
   /** Of the servers as they run now. */
   readonly pids: { readonly redis: number; readonly postgres: number; readonly mongo: number }
-  /** Starts a role as a container would, and resolves when it works. */
-  start(role: string, env?: Readonly<Record<string, string>>): Promise<RoleProcess>
+  /**
+   * Starts a role as a container would, and resolves when it works.
+   * @param checkout folder of another built checkout, which the role is taken from
+   */
+  start(role: string, env?: Readonly<Record<string, string>>, checkout?: string): Promise<RoleProcess>
   /** Ends a role as an orchestrator does. */
   stop(role: RoleProcess): Promise<void>
   /** Empties Redis. */
@@ -67,10 +69,10 @@ export async function openBed(say: (line: string) => void): Promise<Bed> {
       get pids() {
         return { redis: redis.pid ?? 0, postgres: postgres.pid ?? 0, mongo: mongo.pid ?? 0 }
       },
-      start: async (role, more = {}) => {
+      start: async (role, more = {}, checkout = ROOT) => {
         const one = await startRole(
           {
-            main: MAIN,
+            main: resolve(checkout, 'dist/src/cli/main.js'),
             role,
             env: { ...env, ...more },
             logFile: resolve(dataFolder(own.options), `${role}-${started++}.log`),

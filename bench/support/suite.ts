@@ -6,6 +6,8 @@ export interface SuiteContext {
   readonly bed: Bed
   /** About 3 minutes for all suites together, instead of 25. */
   readonly quick: boolean
+  /** Folder of another built checkout, to compare this one with. */
+  readonly against?: string | undefined
   /** Is told, a line at a time, what has come out. */
   readonly say: (line: string) => void
 }

@@ -43,13 +43,15 @@ export interface TributaryOptions {
   readonly env?: Readonly<Record<string, string>>
   /** Share of the entries that are traced. */
   readonly traced?: number
+  /** Folder of another built checkout, which the worker is taken from. */
+  readonly checkout?: string | undefined
 }
 
 /** Ours. */
 export function tributary(
   sink: 'postgres' | 'mongo',
   marks: Worker['marks'],
-  { processes = 1, env = {}, traced = 0 }: TributaryOptions = {},
+  { processes = 1, env = {}, traced = 0, checkout }: TributaryOptions = {},
 ): Worker {
   return {
     name: processes === 1 ? 'tributary' : `tributary, ${processes} processes`,
@@ -59,7 +61,7 @@ export function tributary(
     drain: async (bed, backlog) => {
       const partitions = Number(env.PARTITIONS ?? 1)
       await append(bed, backlog, { partitions, traced })
-      const roles = await Promise.all(Array.from({ length: processes }, () => bed.start(sink, env)))
+      const roles = await Promise.all(Array.from({ length: processes }, () => bed.start(sink, env, checkout)))
       const drain = await watchDrain({
         client: bed.client,
         streams: KEYS.slice(0, partitions).map(({ events }) => events),
