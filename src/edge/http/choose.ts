@@ -36,7 +36,7 @@ export function chooseHttp(
   } catch (error) {
     const why = explainLoadFailure(thisPlatform(), error)
     if (setting === 'uws') throw new Error(`EDGE_HTTP=uws: ${why} Or set EDGE_HTTP=node.`, { cause: error })
-    const notice = `The edge runs on node:http, which takes about twice the CPU for a request: ${why}`
+    const notice = `The edge runs on node:http, which takes about 1.6 times the CPU for a request: ${why}`
     return { name: 'node', start: startNode, notice }
   }
 }

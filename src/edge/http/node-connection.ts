@@ -55,6 +55,11 @@ export class NodeConnection {
     this.socket.pause()
   }
 
+  /** The connection is closed. */
+  closed(): void {
+    this.#request?.abort()
+  }
+
   /** Nothing has come or gone for a while. A request that waits for Redis has its own deadline. */
   silent(): void {
     const waits = this.#request?.complete && !this.#request.answered

@@ -72,9 +72,11 @@ export class NodeRequest implements HttpRequest {
 
   watch(watcher: RequestWatcher): void {
     this.#watcher = watcher
-    this.response.once('close', () => {
-      if (!this.#answered) watcher.aborted()
-    })
+  }
+
+  /** Its connection is closed. */
+  abort(): void {
+    if (!this.#answered) this.#watcher?.aborted()
   }
 
   /** The rest of the body is no HTTP. */

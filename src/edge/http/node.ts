@@ -44,10 +44,12 @@ export const startNode: StartHttpServer = async (options) => {
   server.maxConnections = maxConnections
 
   server.on('connection', (socket) => {
-    connections.set(socket, new NodeConnection(socket))
+    const connection = new NodeConnection(socket)
+    connections.set(socket, connection)
     options.onConnection(1)
     socket.once('close', () => {
       connections.delete(socket)
+      connection.closed()
       options.onConnection(-1)
     })
   })

@@ -20,7 +20,7 @@ describe('the HTTP server of an edge', () => {
   it('is node:http elsewhere: reason, cost and remedy in one line', () => {
     const { name, notice } = chooseHttp('auto', failing)
     expect(name).toBe('node')
-    expect(notice).toMatch(/^The edge runs on node:http, which takes about twice the CPU for a request: /)
+    expect(notice).toMatch(/^The edge runs on node:http, which takes about 1.6 times the CPU for a request: /)
     expect(notice).toContain(`Node ${process.version}`)
     expect(notice).toContain("(Error: /lib/libc.so.6: version `GLIBC_2.38' not found)")
     expect(notice).not.toContain('\n')
