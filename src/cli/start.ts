@@ -5,7 +5,7 @@ import { startAdmin } from '../ops/admin.js'
 import { openStatusPage } from '../ops/status.js'
 import { createLifecycle } from '../shutdown.js'
 import { createLog } from '../telemetry/log.js'
-import { PROMETHEUS_TYPE } from '../telemetry/prometheus.js'
+import { inFormatOf } from '../telemetry/prometheus.js'
 import { startTelemetry } from '../telemetry/sdk.js'
 
 /** The roles of a process; each is a file of `workers/`. */
@@ -56,7 +56,7 @@ async function startRoles(
     lifecycle.onClose('the status', () => page.close())
     lifecycle.onClose('the admin port', () => admin.close())
     admin.answer('/status', page.read)
-    admin.answer('/metrics', () => telemetry.metrics.text(), PROMETHEUS_TYPE)
+    admin.answer('/metrics', async (accept) => inFormatOf(accept, await telemetry.metrics.text()))
     // Side by side: a role that waits for its store holds up no other.
     const starting = Array.from(new Set(names), async (name) => {
       const role = (await import(`../../workers/${name}.js`)) as { start: Role }

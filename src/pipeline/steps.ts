@@ -10,8 +10,7 @@ import {
   streamSpan,
 } from '../telemetry/names.js'
 import type { Timing } from '../telemetry/timing.js'
-import { MAX_LINKS } from '../telemetry/traced-span.js'
-import type { Kind, SpanAttributes, SpanLink } from '../telemetry/tracing.js'
+import { type Kind, MAX_LINKS, type SpanAttributes, type SpanLink } from '../telemetry/tracing.js'
 
 /** A command that has come to its end, as spans are to show it. */
 export interface Step {

@@ -131,10 +131,6 @@ export const METRIC = {
   streamBytes: 'redis.stream.bytes',
   redisMemory: 'redis.memory.used',
   stalledGroups: 'cxone.maintenance.stalled_groups',
-  loopDelayP50: 'nodejs.eventloop.delay.p50',
-  loopDelayP99: 'nodejs.eventloop.delay.p99',
-  loopDelayMax: 'nodejs.eventloop.delay.max',
-  loopUtilization: 'nodejs.eventloop.utilization',
   heapUsed: 'v8js.memory.heap.used',
   heapLimit: 'v8js.memory.heap.limit',
   memory: 'process.memory.usage',
@@ -154,4 +150,18 @@ export const LABEL = {
   /** Which process of an edge that consists of several: 0 is the one that keeps them. */
   process: 'process',
   cpuMode: 'cpu.mode',
+} as const
+
+/** Commands to the log; the edge and the workers both tell it. */
+export const OPERATION_DURATION = {
+  name: METRIC.operationDuration,
+  description: 'Commands to the log: a read counts with its wait for entries, and only where some came',
+  unit: 's',
+} as const
+
+/** By sink (or `edge`) and reason; likewise. */
+export const DEAD_LETTERS = {
+  name: METRIC.deadLettered,
+  description: 'Dead letters that were written',
+  unit: '{message}',
 } as const

@@ -1,9 +1,14 @@
 import { REASONS } from '../errors.js'
-import { DEAD_LETTERS, OPERATION_DURATION } from './both-sides.js'
-import { AGE, BATCH, SHORT, SYNC_LAG } from './buckets.js'
-import type { Histogram, Series } from './histogram.js'
+import { type Histogram, type Series, SHORT } from './histogram.js'
 import type { Metrics } from './metrics.js'
-import { ATTRIBUTE, LABEL, METRIC } from './names.js'
+import { ATTRIBUTE, DEAD_LETTERS, LABEL, METRIC, OPERATION_DURATION } from './names.js'
+
+/** Upper bounds of buckets from receipt to commit, in seconds. */
+const AGE = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300]
+/** From the event's own timestamp to commit, in seconds: 0.1 * 2^n, up to about half an hour. */
+const SYNC_LAG = Array.from({ length: 15 }, (_, n) => Math.round(2 ** n) / 10)
+/** Entries of a batch. */
+const BATCH = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000]
 
 /** A pool of connections, at this moment. */
 export interface PoolFigures {
@@ -83,7 +88,7 @@ export class WorkerMetrics {
     )
     this.#landed = lag.with({ ...bySink, [LABEL.status]: 'success' })
     this.#died = lag.with({ ...bySink, [LABEL.status]: 'failure' })
-    this.#operations = new Durations(metrics.histogram(OPERATION_DURATION))
+    this.#operations = new Durations(metrics.histogram({ ...OPERATION_DURATION, bounds: SHORT }))
     this.#store = new Durations(histogram(METRIC.storeDuration, 'Commands to the store', 's', SHORT))
     this.#beginAtZero()
     observeState(metrics, bySink, state)

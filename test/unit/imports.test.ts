@@ -16,6 +16,7 @@ const MAX_LINES = 260
 const BASE = [
   'src/abort.ts',
   'src/config.ts',
+  'src/config/otlp.ts',
   'src/config/sinks.ts',
   'src/errors.ts',
   'src/manifest.ts',
