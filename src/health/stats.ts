@@ -1,4 +1,4 @@
-import { type Quantiles, RecentDurations } from '../telemetry/durations.js'
+import { type Quantiles, RecentDurations } from './durations.js'
 import { Progress } from './progress.js'
 
 /** Writes that fail: since when, how often, and what the store says. */
