@@ -97,7 +97,9 @@ function wrongEndpoint(values: Values, signal: string): string[] {
     signal === '' ? ['TRACES', 'METRICS'] : [signal === 'TRACES_' ? 'TRACES' : 'METRICS']
   const grpc = signals.every((one) => protocolOf(values, one) === 'grpc')
   const url = grpc ? withScheme(endpoint) : endpoint
-  if (/^https?:\/\/[^/]/.test(url) && URL.canParse(url)) return []
+  if (/^https?:\/\/[^/]/.test(url) && URL.canParse(url)) {
+    return grpc && new URL(url).pathname !== '/' ? [`${name} has a path, and grpc takes none`] : []
+  }
   return [`${name} must be a URL, such as ${grpc ? STANDARD.grpc : STANDARD.http}`]
 }
 

@@ -26,8 +26,8 @@ import type { Target } from '../config/otlp.js'
 import { type Config, ConfigError } from '../config.js'
 import { explainExport, type Losses } from './losses.js'
 
-/** What a collector says of an export that it has not taken, or not wholly. */
-interface Partial {
+/** What a collector says about an export that it has taken: how much of it it rejected, and why. */
+interface Reply {
   readonly rejected: number
   readonly message: string
 }
@@ -38,7 +38,7 @@ interface Parts<Items, Response> {
   readonly json: ISerializer<Items, Response>
   readonly helper: IExporterMetricsHelper<Items>
   readonly service: string
-  partialOf(response: Response): Partial | undefined
+  replyOf(response: Response): Reply | undefined
   /** What is lost where an export fails. */
   lostOf(items: Items): number
   readonly lost: string
@@ -53,7 +53,7 @@ export function createSpanExporter(target: Target, losses: Losses): SpanExporter
       json: JsonTraceSerializer,
       helper: TraceExporterMetricsHelper,
       service: 'trace.v1.TraceService',
-      partialOf: ({ partialSuccess: it }) =>
+      replyOf: ({ partialSuccess: it }) =>
         it && { rejected: Number(it.rejectedSpans ?? 0), message: it.errorMessage ?? '' },
       lostOf: (spans) => spans.length,
       lost: 'spans',
@@ -70,7 +70,7 @@ export function createMetricExporter(target: Target, losses: Losses): PushMetric
       json: JsonMetricsSerializer,
       helper: MetricsExporterMetricsHelper,
       service: 'metrics.v1.MetricsService',
-      partialOf: ({ partialSuccess: it }) =>
+      replyOf: ({ partialSuccess: it }) =>
         it && { rejected: Number(it.rejectedDataPoints ?? 0), message: it.errorMessage ?? '' },
       lostOf: () => 1,
       lost: 'pushes of metrics',
@@ -103,14 +103,14 @@ function delegateOf<Items, Response>(
   parts: Parts<Items, Response>,
 ): IOtlpExportDelegate<Items> {
   /** Of the export that is being answered: the SDK reads the answer, and ends the export, in one go. */
-  let answer: Partial | 'no OTLP' | undefined
+  let answer: Reply | 'no OTLP' | undefined
   const listening = (serializer: ISerializer<Items, Response>, isOtlp: (data: Uint8Array) => boolean) => ({
     ...serializer,
     deserializeResponse: (data: Uint8Array) => {
       answer = 'no OTLP'
       if (!isOtlp(data)) throw new Error('The answer is no OTLP')
       const response = serializer.deserializeResponse(data)
-      answer = parts.partialOf(response)
+      answer = parts.replyOf(response)
       return response
     },
   })

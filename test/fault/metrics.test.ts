@@ -53,6 +53,14 @@ test('every role tells its figures, as documented, and Prometheus takes them', a
   expect(strange).toEqual([])
   compareWithTraffic(samples, acknowledged.length)
 
+  for (const { adminPort } of roles) {
+    const headers = { accept: 'application/openmetrics-text;version=1.0.0', 'accept-encoding': 'gzip' }
+    const answer = await fetch(`http://127.0.0.1:${adminPort}/metrics`, { headers })
+    expect(answer.headers.get('content-type')).toContain('application/openmetrics-text')
+    expect(answer.headers.get('content-encoding')).toBe('gzip')
+    expect(await answer.text()).toMatch(/^# TYPE process_cpu_time_seconds counter$[\s\S]*\n# EOF\n$/m)
+  }
+
   const promtool = inject('promtool')
   if (promtool === undefined) return context.skip('there is no promtool')
   for (const input of await texts()) {

@@ -169,6 +169,11 @@ test('what cannot be used ends the start, with a line that shows no secret', () 
     [{ OTEL_EXPORTER_PROMETHEUS_PORT: '9464' }, 'has no effect: /metrics is on the ADMIN_PORT'],
   ]
   for (const [env, line] of cases) expect(wrong(env)).toEqual([`${Object.keys(env)[0]} ${line}`])
+  const grpc = { OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' }
+  expect(wrong({ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4317/v1', ...grpc })).toEqual([
+    'OTEL_EXPORTER_OTLP_ENDPOINT has a path, and grpc takes none',
+  ])
+  expect(() => readConfig({ OTEL_EXPORTER_OTLP_ENDPOINT: 'collector:4317', ...grpc })).not.toThrow()
   expect(wrong({ OTEL_EXPORTER_OTLP_PROTOCOL: 'thrift' })[0]).toMatch(
     /must be one of http.protobuf, http.json, grpc/,
   )
