@@ -113,12 +113,17 @@ export class WorkerTraces<Item extends SinkItem> implements Partial<WorkerObserv
     if (!about) return
     about.committedAt = this.tracing.now()
     for (const { entry, changes } of decoded) {
-      if (changes.some((change) => !refused.has(change))) about.committed.add(entry)
+      if (about.traced.has(entry) && changes.some((change) => !refused.has(change)))
+        about.committed.add(entry)
     }
   }
 
   acknowledged(batch: Batch, outcomes: readonly Outcome[]): void {
-    const failures = new Map(outcomes.map(({ entry, letters }) => [entry, letters[0]?.reason]))
+    if (!this.#batches.has(batch)) return
+    const failures = new Map<Entry, string>()
+    for (const { entry, letters } of outcomes) {
+      if (letters[0]) failures.set(entry, letters[0].reason)
+    }
     this.#finish(batch, (entry) => failures.get(entry))
   }
 
