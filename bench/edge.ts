@@ -1,6 +1,6 @@
 import type { RoleProcess } from '../src/cli/dev/roles.js'
 import { freePort } from '../src/embedded/port.js'
-import { Durations } from '../src/telemetry/durations.js'
+import { Durations } from '../src/health/durations.js'
 import { type Generator, startGenerator } from './load/generator.js'
 import type { RequestRecipe } from './load/plan.js'
 import { type Bed, KEYS } from './support/bed.js'

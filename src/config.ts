@@ -6,7 +6,9 @@ import { CONTRACTS } from '../schemas/index.js'
 import { chooseAccess } from './config/authentication.js'
 import { contractVariable, contractVariables } from './config/contract.js'
 import { GENERAL } from './config/general.js'
+import { wrongTargets } from './config/otlp.js'
 import { unknownSinks } from './config/sinks.js'
+import { COLLECTOR, inapplicable } from './config/telemetry.js'
 import { unknownNames } from './config/unknown.js'
 
 /** The variables of each contract. */
@@ -15,7 +17,7 @@ const PER_CONTRACT: Record<string, TSchema> = Object.fromEntries(
 )
 
 /** Every variable with its type, default (`default`), meaning (`description`) and whether it is `secret`. */
-export const VARIABLES: Readonly<Record<string, TSchema>> = { ...GENERAL, ...PER_CONTRACT }
+export const VARIABLES: Readonly<Record<string, TSchema>> = { ...GENERAL, ...COLLECTOR, ...PER_CONTRACT }
 
 /** The configuration, by the variables' own names. Those of a contract: {@link accessOf}. */
 export type Config = Static<ReturnType<typeof general>> & Readonly<Record<string, unknown>>
@@ -51,6 +53,8 @@ export function readConfig(env: Environment): Config {
     ...wrongValues(values),
     ...unknownSinks(values.SINKS_NOT_RUN),
     ...choices,
+    ...wrongTargets(values),
+    ...inapplicable(env),
     ...unknownNames(Object.keys(env), VARIABLES),
   ]
   if (mistakes.length === 0) return values as Config

@@ -7,7 +7,7 @@ import { type EdgeStats, together } from '../src/edge/traffic.js'
 import { Siblings } from '../src/ops/siblings.js'
 import { mergeMetrics } from '../src/telemetry/merge-metrics.js'
 import { LABEL } from '../src/telemetry/names.js'
-import { PROMETHEUS_TYPE } from '../src/telemetry/prometheus.js'
+import { inFormatOf } from '../src/telemetry/prometheus.js'
 import type { Role } from './role.js'
 
 /** An edge on several cores: each process listens on the same port. This one keeps them, and speaks for all of them. */
@@ -20,14 +20,13 @@ export const startEdgeProcesses: Role = async ({ config, log, lifecycle, admin, 
   const siblings = new Siblings({ count, program, args: ['start', 'edge', '--sibling'], env, log })
   lifecycle.onClose('the edge', () => siblings.stop())
   await siblings.start(lifecycle.stopping)
-  admin.answer(
-    '/metrics',
-    async () => {
-      const texts = [await telemetry.metrics.text(), ...(await siblings.ask('/metrics'))]
-      return mergeMetrics(LABEL.process, new Map(texts.map((text, place) => [String(place), text])))
-    },
-    PROMETHEUS_TYPE,
-  )
+  admin.answer('/metrics', async (accept) => {
+    const texts = [await telemetry.metrics.text(), ...(await siblings.ask('/metrics'))]
+    return inFormatOf(
+      accept,
+      mergeMetrics(LABEL.process, new Map(texts.map((text, place) => [String(place), text]))),
+    )
+  })
   const contracts = [...accessOf(config, CONTRACTS)].map(([contract, { schemes }]) => ({ contract, schemes }))
   admin.serve('/openapi.json', describeApi(contracts, PORT))
   admin.add({

@@ -2,11 +2,15 @@ import type { Logger } from 'pino'
 import type { SinkName } from '../schemas/contract.js'
 import { CONTRACTS } from '../schemas/index.js'
 import { type Config, required } from '../src/config.js'
+import { READ } from '../src/health/progress.js'
+import { newWorkerStats, workerFigures } from '../src/health/stats.js'
 import type { Admin } from '../src/ops/admin.js'
 import { createDecoder } from '../src/pipeline/decode.js'
-import { Recorder } from '../src/pipeline/recorder.js'
-import { createTraces } from '../src/pipeline/traces.js'
+import { complainTo, countInto } from '../src/pipeline/health.js'
+import { together } from '../src/pipeline/observer.js'
+import { WorkerTraces } from '../src/pipeline/traces.js'
 import { runWorker, type WorkerOptions } from '../src/pipeline/worker.js'
+import { WorkerMetrics, type WorkerState } from '../src/pipeline/worker-metrics.js'
 import { retryTransient } from '../src/retry.js'
 import type { Lifecycle } from '../src/shutdown.js'
 import type { Sink, SinkItem } from '../src/sinks/sink.js'
@@ -19,10 +23,7 @@ import { partitionKeys } from '../src/stream/keys.js'
 import { askRedis, type Manner, type RedisClient } from '../src/stream/redis.js'
 import { unreadPartitions } from '../src/stream/unread.js'
 import { seldomWarn } from '../src/telemetry/log.js'
-import { READ } from '../src/telemetry/progress.js'
 import type { Telemetry } from '../src/telemetry/sdk.js'
-import { newWorkerStats, workerFigures } from '../src/telemetry/stats.js'
-import { WorkerMetrics, type WorkerState } from '../src/telemetry/worker-metrics.js'
 
 /** Writes that fail for longer than this are an outage, in ms: the log says when it is over. */
 const OUTAGE_MS = 10_000
@@ -104,13 +105,17 @@ export async function startSinkWorker<Item extends SinkItem>(
   const reader = await openRedis(host, `${name}, reads`, 'patient')
   // To wait for Redis is not to hang: ioredis keeps a command until it has a connection.
   for (const redis of [reader, commands]) redis.on('reconnecting', () => stats.progress.beat())
-  const traces = createTraces(host.telemetry.tracing, name, partitions)
-  const recorder = new Recorder<Item>(
-    new WorkerMetrics(host.telemetry.metrics, name, {
-      failing: () => stats.failing !== undefined,
-      ...(store.pool && { pool: store.pool.bind(store) }),
-    }),
-  )
+  const metrics = new WorkerMetrics<Item>(host.telemetry.metrics, name, {
+    failing: () => stats.failing !== undefined,
+    ...(store.pool && { pool: store.pool.bind(store) }),
+  })
+  const traces = new WorkerTraces<Item>(host.telemetry.tracing, name, partitions)
+  const observer = together([
+    countInto<Item>(stats),
+    metrics,
+    complainTo<Item>(log, (batch) => traces.idsOf(batch)),
+    traces,
+  ])
   const consumer = new Consumer({
     reader,
     commands,
@@ -120,10 +125,6 @@ export async function startSinkWorker<Item extends SinkItem>(
     lingerMs: config.BATCH_LINGER_MS,
     leaseMs: config.LEASE_MS,
     onPoll: () => stats.progress.beat(READ),
-    onCall: (call) => {
-      recorder.onStreamCall(call)
-      traces.onCall(call)
-    },
   })
   const { stopping, giveUp } = lifecycle
   await persist(host, () => askRedis('create the consumer group', () => consumer.createGroups()))
@@ -134,7 +135,7 @@ export async function startSinkWorker<Item extends SinkItem>(
     if (failedMs > OUTAGE_MS) log.info({ failedMs, attempts }, `The ${name} sink takes writes again`)
   })
   const limits = { batch: config.BATCH_MAX_EVENTS, writes: WRITES, maxDeliveries: config.MAX_DELIVERIES }
-  const work = { consumer, ...meaning, sink, ...limits, stats, log, traces, recorder }
+  const work = { consumer, ...meaning, sink, ...limits, observer, progress: stats.progress }
   const ended = runWorker(work, stopping, giveUp).catch((error) => {
     if (!giveUp.aborted) lifecycle.stop(`the ${name} worker crashed`, error)
   })

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Durations } from '../../src/telemetry/durations.js'
+import { Durations } from '../../src/health/durations.js'
 import { createRequests } from './bodies.js'
 import { Connection } from './connection.js'
 import type { ClosedLoop, LoadPlan, LoadReport, OpenLoop } from './plan.js'

@@ -6,8 +6,6 @@ import { startAdmin } from '../ops/admin.js'
 import { openStatusPage } from '../ops/status.js'
 import { createLifecycle } from '../shutdown.js'
 import { createLog } from '../telemetry/log.js'
-import { PROMETHEUS_TYPE } from '../telemetry/prometheus.js'
-import { startTelemetry } from '../telemetry/sdk.js'
 
 /** The roles of a process; each is a file of `workers/`. */
 export const ROLES: readonly string[] = ['edge', 'postgres', 'mongo', 'feed', 'maintenance']
@@ -49,6 +47,9 @@ async function startRoles(
   // `tributary dev` holds a channel to its roles: it is told when they run, and when it dies they do not stay behind.
   process.once('disconnect', () => lifecycle.stop('the process that started this one is gone'))
   try {
+    // Only here: OpenTelemetry's SDK takes 0.2 s to load, and no other command needs it.
+    const { inFormatOf } = await import('../telemetry/prometheus.js')
+    const { startTelemetry } = await import('../telemetry/sdk.js')
     const telemetry = startTelemetry(config, names, log)
     lifecycle.onClose('telemetry', () => telemetry.close())
     // Of a sibling only the process that has started it may ask.
@@ -58,7 +59,7 @@ async function startRoles(
     lifecycle.onClose('the status', () => page.close())
     lifecycle.onClose('the admin port', () => admin.close())
     admin.answer('/status', page.read)
-    admin.answer('/metrics', () => telemetry.metrics.text(), PROMETHEUS_TYPE)
+    admin.answer('/metrics', async (accept) => inFormatOf(accept, await telemetry.metrics.text()))
     // Side by side: a role that waits for its store holds up no other.
     const starting = Array.from(new Set(names), async (name) => {
       const role = (await import(`../../workers/${name}.js`)) as { start: Role }

@@ -1,15 +1,7 @@
 import { Type } from 'typebox'
 import { SINKS } from './sinks.js'
-
-const url = (description: string, example: string) =>
-  Type.Optional(Type.String({ minLength: 1, description, examples: [example], secret: true }))
-const count = (description: string, standard: number, minimum: number, maximum: number) =>
-  Type.Integer({ description, default: standard, minimum, maximum })
-const share = (description: string, standard: number) =>
-  Type.Number({ description, default: standard, minimum: 0, maximum: 1 })
-const text = (description: string, standard: string) =>
-  Type.String({ description, default: standard, minLength: 1 })
-const choice = (description: string, values: string[]) => Type.Optional(Type.Enum(values, { description }))
+import { TELEMETRY } from './telemetry.js'
+import { choice, count, text, url } from './types.js'
 
 /** The variables that do not depend on a contract. */
 export const GENERAL = {
@@ -157,42 +149,7 @@ export const GENERAL = {
     description: 'Least severe log line that is printed',
     default: 'info',
   }),
-  TRACE_SAMPLE_RATIO: share(
-    'Share of the requests that the edge traces, 0 to 1; only where there is an OTEL_EXPORTER_OTLP_ENDPOINT',
-    0.01,
-  ),
-  OTEL_EXPORTER_OTLP_ENDPOINT: url(
-    'OpenTelemetry collector that traces and metrics are sent to, by OTLP over HTTP; without it none are',
-    'http://127.0.0.1:4318',
-  ),
-  OTEL_EXPORTER_OTLP_HEADERS: Type.Optional(
-    Type.String({
-      minLength: 1,
-      description: 'Headers for the collector, such as an API key: name=value, comma-separated',
-      secret: true,
-    }),
-  ),
-  OTEL_BSP_MAX_QUEUE_SIZE: count(
-    'Spans that may wait for the collector; more are dropped',
-    8_192,
-    512,
-    1_000_000,
-  ),
-  OTEL_METRIC_EXPORT_INTERVAL: count(
-    'From one push of metrics to the collector to the next, in ms',
-    60_000,
-    100,
-    3_600_000,
-  ),
-  OTEL_SERVICE_NAME: Type.Optional(
-    Type.String({ minLength: 1, description: '`service.name` in telemetry, in place of tributary-<role>' }),
-  ),
-  OTEL_RESOURCE_ATTRIBUTES: Type.Optional(
-    Type.String({
-      minLength: 1,
-      description: 'What else telemetry says of this process: name=value, comma-separated',
-    }),
-  ),
+  ...TELEMETRY,
   TRIBUTARY_HOME: text('Where `tributary dev` keeps data and downloads', '.tributary'),
   EMBEDDED_REDIS: choice('`tributary dev`: take Redis from here and nowhere else', ['path', 'apt']),
   EMBEDDED_POSTGRES: choice('`tributary dev`: take Postgres from here and nowhere else', ['npm', 'system']),

@@ -1,4 +1,4 @@
-import { type Quantiles, RecentDurations } from '../telemetry/durations.js'
+import { type Quantiles, RecentDurations } from '../health/durations.js'
 import { REFUSALS, type RefusalCode } from './refusal.js'
 
 /** What an edge has done so far, as plain JSON. */

@@ -1,12 +1,15 @@
 import { once } from 'node:events'
-import { createServer, type ServerResponse } from 'node:http'
+import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { promisify } from 'node:util'
+import { gzip } from 'node:zlib'
 
 /** A check that takes longer counts as failed, in ms. */
 const CHECK_TIMEOUT_MS = 2_000
 /** So long the making of an answer may take, in ms. */
 const READ_TIMEOUT_MS = 5_000
 const JSON_TYPE = 'application/json'
+const compress = promisify(gzip)
 const STARTING = 'it has not started yet; the log says what it waits for'
 
 /** What a role tells of itself. */
@@ -21,6 +24,13 @@ export interface Probe {
   stuck?(): string | undefined
 }
 
+/** A body in one of several formats. */
+export interface Page {
+  /** `Content-Type`. */
+  readonly type: string
+  readonly body: string
+}
+
 /** The operators' own port. */
 export interface Admin {
   readonly port: number
@@ -28,11 +38,11 @@ export interface Admin {
   /** Serves a document as JSON at a path of its own. */
   serve(path: string, document: unknown): void
   /**
-   * Answers at a path of its own.
-   * @param read makes the body for each request; where it fails, or takes longer than 5 s, the answer is 503
-   * @param type `Content-Type` of the body; default: JSON
+   * Answers at a path of its own; compressed, where the client accepts gzip.
+   * @param read makes the body for each request: JSON, or what a page says, by the client's `Accept`; where it fails, or
+   * takes longer than 5 s, the answer is 503
    */
-  answer(path: string, read: () => string | Promise<string>, type?: string): void
+  answer(path: string, read: (accept?: string) => Promise<string | Page>): void
   close(): Promise<void>
 }
 
@@ -50,7 +60,7 @@ export async function startAdmin(
   roles: readonly string[] = [],
 ): Promise<Admin> {
   const probes: Probe[] = []
-  const routes: Record<string, (response: ServerResponse) => void | Promise<void>> = {
+  const routes: Record<string, Route> = {
     '/healthz': (response) => {
       const problems = stuck(probes)
       const alive = Object.keys(problems).length === 0
@@ -72,7 +82,7 @@ export async function startAdmin(
   const server = createServer((request, response) => {
     const [path = ''] = (request.url ?? '').split('?')
     const route = routes[path]
-    if (route) void route(response)
+    if (route) void route(response, request.headers)
     else
       answer(response, 404, { error: 'not_found', message: `Try one of ${Object.keys(routes).join(', ')}` })
   })
@@ -87,11 +97,11 @@ export async function startAdmin(
     serve: (path, document) => {
       routes[path] = (response) => answer(response, 200, document)
     },
-    answer: (path, read, type = JSON_TYPE) => {
-      routes[path] = async (response) => {
+    answer: (path, read) => {
+      routes[path] = async (response, headers) => {
         try {
-          const body = await within(READ_TIMEOUT_MS, async () => await read())
-          response.writeHead(200, { 'content-type': type }).end(body)
+          const page = await within(READ_TIMEOUT_MS, () => read(headers.accept))
+          await send(response, headers, typeof page === 'string' ? { type: JSON_TYPE, body: page } : page)
         } catch (error) {
           answer(response, 503, { error: 'unavailable', message: String((error as Error).message) })
         }
@@ -102,6 +112,23 @@ export async function startAdmin(
       await new Promise((resolve) => server.close(resolve))
     },
   }
+}
+
+type Route = (response: ServerResponse, headers: IncomingHttpHeaders) => void | Promise<void>
+
+async function send(
+  response: ServerResponse,
+  headers: IncomingHttpHeaders,
+  { type, body }: Page,
+): Promise<void> {
+  const accepted = String(headers['accept-encoding'] ?? '')
+  const head = { 'content-type': type, vary: 'accept, accept-encoding' }
+  if (!/\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))/.test(accepted)) {
+    response.writeHead(200, head).end(body)
+    return
+  }
+  const packed = await compress(body)
+  response.writeHead(200, { ...head, 'content-encoding': 'gzip' }).end(packed)
 }
 
 async function failures(probes: readonly Probe[], roles: readonly string[]): Promise<Record<string, string>> {

@@ -1,6 +1,7 @@
 import { BatchError, type RejectedError, type TransientError } from '../errors.js'
 import { retryTransient } from '../retry.js'
-import type { OnCall, Sink } from '../sinks/sink.js'
+import type { Sink } from '../sinks/sink.js'
+import type { Report } from '../telemetry/command.js'
 
 /** How items are brought to a sink. */
 export interface DeliverOptions<Item> {
@@ -12,8 +13,8 @@ export interface DeliverOptions<Item> {
   /** Ends all attempts: what is not written then stays pending. */
   readonly signal: AbortSignal
   readonly onRetry: (error: TransientError, attempt: number, pauseMs: number) => void
-  /** Is told of each command that the sink takes, and of the items as they were before they were folded. */
-  readonly onCall?: OnCall<Item> | undefined
+  /** Gets each command that the sink takes. */
+  readonly report?: Report
 }
 
 /** For sinks that take every item as it is. */
@@ -31,10 +32,9 @@ export async function deliver<Item>(
   options: DeliverOptions<Item>,
 ): Promise<Map<Item, RejectedError>> {
   const folded = options.fold(items)
-  const onCall = unfolding(options.onCall, folded)
   const refused = new Map<Item, RejectedError>()
   for (const write of chunks([...folded.keys()], options.batch)) {
-    for (const [item, error] of await attempt(write, { ...options, onCall })) {
+    for (const [item, error] of await attempt(write, options)) {
       const parts = folded.get(item) ?? [item]
       if (parts.length === 1) refused.set(item, error)
       else await eachAlone(parts, options, refused)
@@ -54,22 +54,12 @@ async function eachAlone<Item>(
   }
 }
 
-function unfolding<Item>(
-  onCall: OnCall<Item> | undefined,
-  folded: ReadonlyMap<Item, readonly Item[]>,
-): OnCall<Item> | undefined {
-  if (!onCall) return undefined
-  return (call) => {
-    onCall({ ...call, items: () => call.items().flatMap((item) => folded.get(item) ?? [item]) })
-  }
-}
-
 async function attempt<Item>(
   items: readonly Item[],
-  { sink, signal, onRetry, onCall }: DeliverOptions<Item>,
+  { sink, signal, onRetry, report }: DeliverOptions<Item>,
 ): Promise<ReadonlyMap<Item, RejectedError>> {
   try {
-    await retryTransient(() => sink.write(items, signal, onCall), signal, onRetry)
+    await retryTransient(() => sink.write(items, signal, report), signal, onRetry)
     return new Map()
   } catch (error) {
     if (error instanceof BatchError) return (error as BatchError<Item>).rejected

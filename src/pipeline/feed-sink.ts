@@ -1,10 +1,9 @@
 import type { FeedRecord, Sink } from '../sinks/sink.js'
-import { nameOfAll } from '../stream/calls.js'
 import { createFeed } from '../stream/feed.js'
-import type { PartitionKeys } from '../stream/keys.js'
+import { nameOfAll, type PartitionKeys } from '../stream/keys.js'
 import type { RedisClient } from '../stream/redis.js'
+import { reported } from '../telemetry/command.js'
 import { OPERATION } from '../telemetry/names.js'
-import { timed } from '../telemetry/timing.js'
 
 /** The clean feed as a sink; the parameters are those of {@link createFeed}. The connection stays the caller's. */
 export function createFeedSink(
@@ -13,15 +12,13 @@ export function createFeedSink(
   retentionMs: number,
 ): Sink<FeedRecord> {
   const { append, ping } = createFeed(redis, partitions, retentionMs)
-  const collection = nameOfAll(partitions, 'feed')
-  const call = { system: 'redis', operation: OPERATION.append, collection } as const
+  const target = nameOfAll(partitions, 'feed')
   return {
     name: 'feed',
-    write: (records, _signal, onCall) =>
-      timed(
-        () => append(records),
-        onCall && ((timing) => onCall({ ...call, count: records.length, items: () => records, ...timing })),
-      ),
+    write: (records, _signal, report) => {
+      const about = { system: 'redis', operation: OPERATION.append, target, count: records.length } as const
+      return reported(about, report, () => append(records))
+    },
     ping,
     close: async () => undefined,
   }

@@ -1,22 +1,19 @@
-import type { Logger } from 'pino'
 import { RejectedError, type TransientError } from '../errors.js'
+import { type Progress, READ } from '../health/progress.js'
 import { retryTransient } from '../retry.js'
 import type { Sink, SinkItem } from '../sinks/sink.js'
-import type { Consumer, Outcome } from '../stream/consumer.js'
-import { type Entry, receivedAt } from '../stream/entry.js'
+import type { Outcome } from '../stream/acknowledge.js'
+import type { Consumer } from '../stream/consumer.js'
+import type { Entry } from '../stream/entry.js'
 import type { Leftover } from '../stream/reaper.js'
 import { askRedis } from '../stream/redis.js'
-import { seldomWarn, traceIds } from '../telemetry/log.js'
-import { READ } from '../telemetry/progress.js'
-import type { WorkerStats } from '../telemetry/stats.js'
-import type { BatchTrace } from './batch-trace.js'
+import type { Command } from '../telemetry/command.js'
 import type { Decoded } from './decoder.js'
 import { type DeliverOptions, deliver } from './deliver.js'
 import { Flights } from './flights.js'
 import { toLetters } from './letters.js'
+import type { Batch, WorkerObserver } from './observer.js'
 import { WHOLE_REQUEST } from './read.js'
-import type { Recorder } from './recorder.js'
-import { UNTRACED, type WorkerTraces } from './traces.js'
 
 /** Leftovers are taken over so long at a stretch, in ms; then fresh entries have their turn. */
 const STRETCH_MS = 200
@@ -33,23 +30,20 @@ export interface WorkerOptions<Item extends SinkItem> {
   readonly writes?: number
   /** An entry that was delivered so often and never settled is dead-lettered: it ends its workers. */
   readonly maxDeliveries: number
-  readonly stats: WorkerStats
-  readonly log: Logger
-  /** Default: it makes no spans. */
-  readonly traces?: WorkerTraces
-  /** Default: nobody counts. */
-  readonly recorder?: Recorder<Item>
+  readonly observer: WorkerObserver<Item>
+  /** Gets signs of life. */
+  readonly progress: Progress
 }
 
-/** Is told of each attempt that failed for the time being. */
+/** Gets each attempt that failed for the time being. */
 type OnRetry = (error: TransientError, attempt: number, pauseMs: number) => void
 
 /** Work on one batch. */
 interface Work<Item extends SinkItem> extends WorkerOptions<Item> {
+  readonly inHand: Batch
   /** Gives it up. */
   readonly signal: AbortSignal
   readonly onRetry: OnRetry
-  readonly trace: BatchTrace | undefined
 }
 
 /**
@@ -64,28 +58,15 @@ export async function runWorker<Item extends SinkItem>(
   stopping: AbortSignal,
   giveUp: AbortSignal,
 ): Promise<void> {
-  const { consumer, decode, log, stats, recorder, traces = UNTRACED, writes = 1 } = options
-  const complain = seldomWarn(log)
-  const retrying =
-    (trace?: BatchTrace): OnRetry =>
-    (error, attempt, pauseMs) => {
-      stats.retries++
-      recorder?.onRetry()
-      trace?.onRetry(error, attempt)
-      complain(error.message, {
-        attempt,
-        pauseMs: Math.round(pauseMs),
-        ...traceIds(trace?.traceparent ?? ''),
-      })
-    }
-  const patiently = <T>(doing: string, work: () => Promise<T>, onRetry = retrying()) =>
-    stats.progress.during(doing, (beat) =>
+  const { consumer, decode, observer, progress, writes = 1 } = options
+  const patiently = <T>(step: string, work: () => Promise<T>, batch?: Batch) =>
+    progress.during(step, (beat) =>
       retryTransient(
-        () => askRedis(doing, work),
+        () => askRedis(step, work),
         giveUp,
         (...failure) => {
           beat()
-          onRetry(...failure)
+          observer.retried(batch, ...failure)
         },
       ),
     )
@@ -93,42 +74,48 @@ export async function runWorker<Item extends SinkItem>(
   // A batch that has failed ends the worker at once, though nothing more may come.
   const ending = AbortSignal.any([stopping, flights.failed])
   const readAhead = () => {
-    const batch = patiently(READ, () => consumer.read(ending))
+    const commands: Command[] = []
+    const reading = patiently(READ, () => consumer.read(ending, (command) => commands.push(command)))
+    const ahead = reading.then((entries) => ({ entries, commands }))
     // It is awaited one batch later; until then a failure is not unhandled.
-    batch.catch(() => undefined)
-    return batch
+    ahead.catch(() => undefined)
+    return ahead
   }
-  const handle = (
-    entries: readonly Entry[],
-    leftover: Leftover | undefined,
-    process: (work: Work<Item>) => Promise<Outcome[]>,
-  ) =>
-    traces.follow(entries, leftover?.deliveries ?? 0, async (trace) => {
-      recorder?.onTaken(entries.length, leftover !== undefined)
-      const onRetry = retrying(trace)
-      const outcomes = await process({ ...options, signal: giveUp, onRetry, trace })
-      await patiently('settle entries', () => consumer.settle(outcomes), onRetry)
-      count(outcomes, stats)
-      recorder?.onSettled(outcomes)
-      return outcomes
-    })
+  const handle = async (batch: Batch, process: (work: Work<Item>) => Promise<Outcome[]>) => {
+    try {
+      const onRetry: OnRetry = (...failure) => observer.retried(batch, ...failure)
+      const outcomes = await process({ ...options, inHand: batch, signal: giveUp, onRetry })
+      const settle = () => consumer.settle(outcomes, (command) => observer.sent(batch, 'log', command))
+      await patiently('settle entries', settle, batch)
+      observer.acknowledged(batch, outcomes)
+    } catch (error) {
+      observer.abandoned(batch, error)
+      throw error
+    }
+  }
   const takeOver = async () => {
     for (const end = performance.now() + STRETCH_MS; !stopping.aborted && performance.now() < end; ) {
-      const leftover = await patiently('take over entries', () => consumer.takeOver())
+      const commands: Command[] = []
+      const take = () => consumer.takeOver((command) => commands.push(command))
+      const leftover = await patiently('take over entries', take)
       if (!leftover) return
-      await handle([leftover.entry], leftover, (work) => processAlone(leftover, work))
+      const batch = inHand([leftover.entry], leftover.deliveries)
+      observer.read(batch, commands)
+      await handle(batch, (work) => processAlone(leftover, work))
     }
   }
 
   for (let ahead = readAhead(); ; ) {
-    const entries = await ahead
+    const { entries, commands } = await ahead
     if (entries.length === 0 && ending.aborted) return await flights.landed()
     // While leftovers are worked on nothing else is in hand: what ends this worker then is one of them.
     const { leftoversDue } = consumer
     if (!leftoversDue) ahead = readAhead()
     if (entries.length > 0) {
-      const batch = { begun: performance.now(), decoded: entries.map(decode) }
-      await flights.start(() => handle(entries, undefined, (work) => process(batch, work)))
+      const batch = inHand(entries)
+      observer.read(batch, commands)
+      const decoded = entries.map(decode)
+      await flights.start(() => handle(batch, (work) => process(decoded, work)))
     }
     if (!leftoversDue) continue
     await flights.landed()
@@ -137,11 +124,8 @@ export async function runWorker<Item extends SinkItem>(
   }
 }
 
-/** Entries that have been decoded. */
-interface Batch<Item> {
-  /** When the work on it began, in ms of `performance.now()`. */
-  readonly begun: number
-  readonly decoded: readonly Decoded<Item>[]
+function inHand(entries: readonly Entry[], deliveries = 0): Batch {
+  return { entries, deliveries, begunAt: performance.now() }
 }
 
 /** An entry that was delivered before. Once the store is to blame for a failure, this delivery does not count. */
@@ -154,7 +138,7 @@ async function processAlone<Item extends SinkItem>(leftover: Leftover, work: Wor
     // Where Redis cannot do it either, the delivery counts: it takes many such moments to matter.
     if (attempt === 1) consumer.absolve(leftover).catch(() => undefined)
   }
-  return await process({ begun: performance.now(), decoded: [work.decode(entry)] }, { ...work, onRetry })
+  return await process([work.decode(entry)], { ...work, onRetry })
 }
 
 function poisoned(entry: Entry, deliveries: number, sink: string): Outcome {
@@ -169,12 +153,12 @@ function poisoned(entry: Entry, deliveries: number, sink: string): Outcome {
 }
 
 async function process<Item extends SinkItem>(
-  { begun, decoded }: Batch<Item>,
-  { fold, sink, batch, stats, signal, onRetry, trace, recorder }: Work<Item>,
+  decoded: readonly Decoded<Item>[],
+  { fold, sink, batch, inHand, observer, progress, signal, onRetry }: Work<Item>,
 ): Promise<Outcome[]> {
-  trace?.onDecoded(decoded)
+  observer.decoded(inHand, decoded)
   const changes = decoded.flatMap((one) => one.changes)
-  const refused = await stats.progress.during('write to the sink', (beat) =>
+  const refused = await progress.during('write to the sink', (beat) =>
     deliver(changes, {
       sink,
       fold,
@@ -184,23 +168,12 @@ async function process<Item extends SinkItem>(
         beat()
         onRetry(...failure)
       },
-      onCall: (call) => {
+      report: (command) => {
         beat()
-        recorder?.onStoreCall(call)
-        trace?.onStoreCall(call)
+        observer.sent(inHand, 'sink', command)
       },
     }),
   )
-  recorder?.onProcessed(decoded, refused, performance.now() - begun)
+  observer.written(inHand, decoded, refused)
   return decoded.map((one) => ({ entry: one.entry, letters: toLetters(one, refused, sink.name) }))
-}
-
-function count(outcomes: readonly Outcome[], stats: WorkerStats): void {
-  const now = Date.now()
-  const monotonic = performance.now()
-  for (const { entry, letters } of outcomes) {
-    stats.settled++
-    stats.deadLettered += letters.length
-    stats.lag.record(now - receivedAt(entry.id), monotonic)
-  }
 }

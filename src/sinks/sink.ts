@@ -1,7 +1,7 @@
 import type { Entity } from '../../schemas/contract.js'
 import type { State } from '../state/state.js'
 import type { Position } from '../state/version.js'
-import type { Timing } from '../telemetry/timing.js'
+import type { Report } from '../telemetry/command.js'
 
 /** What is brought to a sink, as every kind of it is. */
 export interface SinkItem {
@@ -35,34 +35,17 @@ export interface FeedRecord extends SinkItem {
   readonly trace: string
 }
 
-/** One command to a store that has come to its end: for traces and figures. */
-export interface StoreCall<Item = Change> extends Timing {
-  /** As OpenTelemetry's conventions call the store: `db.system.name`. */
-  readonly system: 'postgresql' | 'mongodb' | 'redis'
-  /** As the store calls it: `COPY`; `find`, `bulkWrite`; `xadd`. */
-  readonly operation: string
-  /** Name of the table, the collection or the stream. */
-  readonly collection: string
-  /** So many items it was about. */
-  readonly count: number
-  /** Those items; made only where somebody asks. */
-  readonly items: () => readonly Item[]
-}
-
-/** Is told of each command of a write. It must not throw, and be quick: the write waits. */
-export type OnCall<Item = Change> = (call: StoreCall<Item>) => void
-
 /** A place that events are brought to. Writing an item again, late or out of order must change nothing. */
 export interface Sink<Item = Change> {
   readonly name: string
   /**
    * Joins items into what is stored; returns when all are durable.
    * @param items of changes at most one for an entity and key
-   * @param onCall is told of each command that it takes; one that is cut short may be told of later, or never
+   * @param report gets each command that it takes; one that is cut short comes later, or never
    * @throws TransientError nothing is known to be written · BatchError<Item> names the rejected items, all
    * others are written · the signal's reason, once it is aborted
    */
-  write(items: readonly Item[], signal: AbortSignal, onCall?: OnCall<Item>): Promise<void>
+  write(items: readonly Item[], signal: AbortSignal, report?: Report): Promise<void>
   /**
    * Whether the store answers now, and takes writes as far as it tells; for readiness.
    * @throws TransientError with the cause where it does not

@@ -1,11 +1,5 @@
 import { BatchError, TransientError } from '../errors.js'
-import {
-  type Failing,
-  noteFailure,
-  noteSuccess,
-  throwIfFailing,
-  type WorkerStats,
-} from '../telemetry/stats.js'
+import { type Failing, noteFailure, noteSuccess, throwIfFailing, type WorkerStats } from '../health/stats.js'
 import { Circuit } from './circuit.js'
 import type { Sink } from './sink.js'
 
@@ -28,10 +22,10 @@ export function watched<Item>(
   }
   return {
     name: sink.name,
-    write: async (items, signal, onCall) => {
+    write: async (items, signal, report) => {
       await circuit.pass(items, signal)
       try {
-        await sink.write(items, signal, onCall)
+        await sink.write(items, signal, report)
       } catch (error) {
         if (error instanceof TransientError) {
           if (circuit.fail(items)) noteFailure(stats, error)

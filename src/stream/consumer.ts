@@ -1,9 +1,9 @@
 import { hostname } from 'node:os'
-import { type Timing, timed } from '../telemetry/timing.js'
-import { nameOfAll, type OnStreamCall, type StreamCall } from './calls.js'
-import { type DeadLetter, letterFields } from './dead-letter.js'
+import { type Command, type Report, type Timing, timed } from '../telemetry/command.js'
+import { OPERATION } from '../telemetry/names.js'
+import { acknowledge, type Outcome } from './acknowledge.js'
 import type { Entry } from './entry.js'
-import type { PartitionKeys } from './keys.js'
+import { nameOfAll, type PartitionKeys } from './keys.js'
 import { readGroups } from './lag.js'
 import { HeldEntries } from './lease.js'
 import { fetchLost } from './lost.js'
@@ -12,19 +12,12 @@ import { type Leftover, Reaper } from './reaper.js'
 import type { RedisClient } from './redis.js'
 import { loadScript } from './scripts.js'
 
-const bury = loadScript('bury')
 const retire = loadScript('retire')
 
 /** How long one read waits for entries; also how long a stop may take to be noticed. */
 const BLOCK_MS = 1_000
 /** A batch aims at no more than this, so that large bodies do not fill the memory. */
 const BATCH_BYTES = 16 * 1024 * 1024
-
-/** What became of one entry: delivered, but for the letters. */
-export interface Outcome {
-  readonly entry: Entry
-  readonly letters: readonly DeadLetter[]
-}
 
 /** What a consumer is made of. */
 export interface ConsumerOptions {
@@ -43,8 +36,6 @@ export interface ConsumerOptions {
   readonly leaseMs: number
   /** After this time of silence a consumer that holds nothing is removed from the group, in ms; default: an hour. */
   readonly goneMs?: number
-  /** Is told of what it reads and settles. */
-  readonly onCall?: OnStreamCall
   /** Is told of each answer to a read, though nothing may have come. */
   readonly onPoll?: () => void
 }
@@ -96,18 +87,19 @@ export class Consumer {
 
   /**
    * Reads the next batch: what was delivered to it and never came, or else what nobody has read yet.
+   * @param report gets the commands that brought entries
    * @returns nothing once `stopping` is aborted, or {@link leftoversDue}
    * @throws an error that `redisError` can tell to be passing or not
    */
-  async read(stopping: AbortSignal): Promise<Entry[]> {
+  async read(stopping: AbortSignal, report?: Report): Promise<Entry[]> {
     while (!stopping.aborted) {
       const { leftoversDue } = this
-      const entries = await this.#next(leftoversDue ? undefined : BLOCK_MS)
+      const entries = await this.#next(leftoversDue ? undefined : BLOCK_MS, report)
       this.#options.onPoll?.()
       if (entries.length > 0) {
         this.#held.add(entries)
         this.#averageBytes = entries.reduce((sum, entry) => sum + entry.body.length, 1) / entries.length
-        await this.#linger(entries, stopping)
+        await this.#linger(entries, stopping, report)
         return entries
       }
       if (leftoversDue) return []
@@ -118,13 +110,18 @@ export class Consumer {
   /**
    * Takes over one entry of a consumer that has been silent for a lease. It may be the one that ended that
    * consumer, so nothing else should be in hand.
+   * @param report gets the command that brought it
    * @returns nothing where there is none, for the time being
    * @throws as {@link read}
    */
-  async takeOver(): Promise<Leftover | undefined> {
+  async takeOver(report?: Report): Promise<Leftover | undefined> {
     for (;;) {
-      const tell = this.#tellOf<Leftover | undefined>('takeOver', (found) => found && [found.entry])
-      const leftover = await timed<Leftover | undefined>(() => this.#reaper.next(), tell)
+      const leftover = await this.#fetch(
+        OPERATION.takeOver,
+        report,
+        () => this.#reaper.next(),
+        (found) => (found ? 1 : 0),
+      )
       if (!leftover) return undefined
       // Its own lease could not be renewed in time.
       if (this.#held.has(leftover.entry.partition, leftover.entry.id)) continue
@@ -142,35 +139,13 @@ export class Consumer {
     await commands.call('XCLAIM', ...claim)
   }
 
-  /** Settles entries whose fate is durable: acknowledged, or with their dead letters in one atomic script. */
-  async settle(outcomes: readonly Outcome[]): Promise<void> {
-    const { commands, partitions, group } = this.#options
-    await Promise.all(
-      partitions.map(async ({ partition, events, dead }) => {
-        const own = outcomes.filter(({ entry }) => entry.partition === partition)
-        const delivered = own.filter(({ letters }) => letters.length === 0).map(({ entry }) => entry)
-        if (delivered.length > 0) await this.#acknowledge(events, delivered)
-        await Promise.all(
-          own
-            .filter(({ letters }) => letters.length > 0)
-            .map(({ entry, letters }) => {
-              const args = [group, entry.id, ...letters.flatMap(letterFields)]
-              const tell = this.#tellOf('bury', () => [entry], { stream: dead, reason: letters[0]?.reason })
-              return timed(() => bury(commands, [dead, events], args), tell)
-            }),
-        )
-      }),
-    )
+  /**
+   * Settles entries whose fate is durable: acknowledged, or with their dead letters in one atomic script.
+   * @param report gets each command
+   */
+  async settle(outcomes: readonly Outcome[], report?: Report): Promise<void> {
+    await acknowledge(this.#options, outcomes, report)
     this.#held.remove(outcomes.map(({ entry }) => entry))
-  }
-
-  async #acknowledge(stream: string, entries: readonly Entry[]): Promise<void> {
-    const { commands, group } = this.#options
-    const acknowledge = () => commands.call('XACK', [stream, group, ...entries.map(({ id }) => id)])
-    await timed(
-      acknowledge,
-      this.#tellOf('settle', () => entries, { stream }),
-    )
   }
 
   /** Leaves the group, unless entries are still pending: another member takes those over. */
@@ -181,45 +156,39 @@ export class Consumer {
     }
   }
 
-  async #linger(entries: Entry[], stopping: AbortSignal): Promise<void> {
+  async #linger(entries: Entry[], stopping: AbortSignal, report?: Report): Promise<void> {
     const end = performance.now() + this.#options.lingerMs
     while (!stopping.aborted && entries.length < this.#batchSize()) {
       const restMs = Math.floor(end - performance.now())
       if (restMs < 1) return
       const room = this.#batchSize() - entries.length
       // What has been read must not be forgotten: the next read will meet the error again.
-      const more = await this.#readNew(Math.min(restMs, BLOCK_MS), room).catch(() => undefined)
+      const more = await this.#readNew(Math.min(restMs, BLOCK_MS), room, report).catch(() => undefined)
       if (!more) return
       this.#held.add(more)
       entries.push(...more)
     }
   }
 
-  async #next(blockMs: number | undefined): Promise<Entry[]> {
+  async #next(blockMs: number | undefined, report?: Report): Promise<Entry[]> {
     if (this.#mayHaveLost) {
       const { commands, partitions, group } = this.#options
       // Before it looks: the connection may break again meanwhile.
       this.#mayHaveLost = false
       const fetch = () => fetchLost(commands, partitions, group, this.name, this.#held)
-      const lost = await timed(
-        fetch,
-        this.#tellOf('fetchLost', (found) => found?.entries),
-      )
+      const lost = await this.#fetch(OPERATION.fetchLost, report, fetch, ({ entries }) => entries.length)
       this.#mayHaveLost ||= !lost.complete
       if (lost.entries.length > 0) return [...lost.entries]
     }
-    return await this.#readNew(blockMs, this.#batchSize())
+    return await this.#readNew(blockMs, this.#batchSize(), report)
   }
 
   /** @param blockMs how long to wait for entries; `undefined`: not at all */
-  async #readNew(blockMs: number | undefined, count: number): Promise<Entry[]> {
+  async #readNew(blockMs: number | undefined, count: number, report?: Report): Promise<Entry[]> {
     const { group } = this.#options
     try {
       const read = () => this.#reader.read({ group, consumer: this.name, count, blockMs })
-      return await timed(
-        read,
-        this.#tellOf('read', (found) => found),
-      )
+      return await this.#fetch(OPERATION.read, report, read, ({ length }) => length)
     } catch (error) {
       if (!String(error).includes('NOGROUP')) throw error
       await this.createGroups()
@@ -227,18 +196,19 @@ export class Consumer {
     }
   }
 
-  /** @param entriesOf what it was about, of its result */
-  #tellOf<T>(
-    operation: StreamCall['operation'],
-    entriesOf: (result: T | undefined) => readonly Entry[] | undefined,
-    more: Partial<StreamCall> = {},
-  ): (timing: Timing, result?: T) => void {
-    return (timing, result) => {
-      const entries = entriesOf(result) ?? []
-      if (entries.length === 0) return
-      const stream = nameOfAll(this.#options.partitions, 'events')
-      this.#options.onCall?.({ operation, stream, entries, ...more, ...timing })
+  /** Reports a command that brings entries, unless it has brought none. @param countOf of its result */
+  #fetch<T>(
+    operation: Command['operation'],
+    report: Report | undefined,
+    send: () => Promise<T>,
+    countOf: (result: T) => number,
+  ): Promise<T> {
+    const tell = (timing: Timing, result?: T) => {
+      const count = result === undefined ? 0 : countOf(result)
+      const target = nameOfAll(this.#options.partitions, 'events')
+      if (count > 0) report?.({ system: 'redis', operation, target, count, ...timing })
     }
+    return timed(send, report && tell)
   }
 
   #batchSize(): number {

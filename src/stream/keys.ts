@@ -24,3 +24,10 @@ export function partitionKeys(prefix: string, partitions: number): PartitionKeys
     seen: `${prefix}:{${partition}}:seen:`,
   }))
 }
+
+/** One name for the streams of all partitions: the key of the only one, or with `*` in place of the number. */
+export function nameOfAll(partitions: readonly PartitionKeys[], stream: 'events' | 'dead' | 'feed'): string {
+  const [first, ...others] = partitions
+  if (!first) throw new Error('There is at least one partition')
+  return others.length === 0 ? first[stream] : first[stream].replace(`{${first.partition}}`, '{*}')
+}

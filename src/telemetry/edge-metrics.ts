@@ -1,9 +1,8 @@
 import { REASONS } from '../errors.js'
-import { DEAD_LETTERS, OPERATION_DURATION } from './both-sides.js'
-import { SHORT } from './buckets.js'
-import type { Labels, Series } from './histogram.js'
-import type { Metrics, Reading } from './metrics.js'
-import { ATTRIBUTE, LABEL, METRIC, OPERATION } from './names.js'
+import { type Labels, type Series, SHORT } from './histogram.js'
+import type { Metrics } from './metrics.js'
+import { ATTRIBUTE, DEAD_LETTERS, LABEL, METRIC, OPERATION, OPERATION_DURATION } from './names.js'
+import type { Reading } from './producer.js'
 
 /** What an edge counts and holds, at this moment. */
 export interface EdgeFigures {
@@ -36,7 +35,7 @@ export class EdgeMetrics {
       bounds: SHORT,
     })
     this.#appends = metrics
-      .histogram(OPERATION_DURATION)
+      .histogram({ ...OPERATION_DURATION, bounds: SHORT })
       .with({ [ATTRIBUTE.operationName]: OPERATION.append })
     this.#sent = metrics.counter({
       name: METRIC.sent,

@@ -1,5 +1,6 @@
-import type { Metrics, Reading } from './metrics.js'
+import type { Metrics } from './metrics.js'
 import { LABEL, METRIC } from './names.js'
+import type { Reading } from './producer.js'
 
 /** How far a group is. */
 export interface GroupReading {

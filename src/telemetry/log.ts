@@ -1,5 +1,5 @@
 import { type Logger, pino } from 'pino'
-import { parseTraceparent } from './traceparent.js'
+import { parseTraceparent } from './tracing.js'
 
 /** Structured log, a JSON object a line, on standard output. Bodies and secrets are never passed to it. */
 export function createLog(level: string, role: string): Logger {

@@ -1,34 +1,35 @@
 import type { Logger } from 'pino'
+import { seldomWarn } from './log.js'
 
 /** From one line about lost telemetry to the next, in ms. */
 const EVERY_MS = 60_000
 
 /**
- * What telemetry does not reach the collector, told in one line a minute: it has no effect on traffic, but somebody
- * will miss it.
+ * Counts the telemetry that does not reach a collector, and writes one line a minute: traffic does not suffer, but
+ * somebody will miss it.
  */
 export class Losses {
   /** All that was lost since the start. */
   total = 0
+  /** Writes what a collector has to say, at most once a minute. */
+  readonly warn: (message: string) => void
   #untold = 0
   #why = ''
   #nextAt = Number.NEGATIVE_INFINITY
 
-  constructor(
-    private readonly log: Logger,
-    /** Names the collector to a person. */
-    private readonly collector: string,
-  ) {}
+  constructor(private readonly log: Logger) {
+    this.warn = seldomWarn(log)
+  }
 
   /**
    * @param count how many
-   * @param what such as `spans`
+   * @param what such as `spans to collector:4318`
    * @param why for a person
    */
   add(count: number, what: string, why: string): void {
     this.total += count
     this.#untold += count
-    this.#why = `${what} to ${this.collector}: ${why}`
+    this.#why = `${what}: ${why}`
     if (performance.now() >= this.#nextAt) this.tell()
   }
 

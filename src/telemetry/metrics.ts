@@ -1,140 +1,87 @@
-import type { Attributes, ObservableResult } from '@opentelemetry/api'
-import { type ExportResult, ExportResultCode } from '@opentelemetry/core'
-import { OTLPMetricExporter } from '@opentelemetry/exporter-metrics-otlp-proto'
-import type { Resource } from '@opentelemetry/resources'
+import { type Attributes, metrics as api, type ObservableResult } from '@opentelemetry/api'
 import {
   AggregationTemporality,
+  type IMetricReader,
   InstrumentType,
-  MeterProvider,
   PeriodicExportingMetricReader,
-  type ResourceMetrics,
+  type PushMetricExporter,
 } from '@opentelemetry/sdk-metrics'
-import { Histogram, type HistogramOptions, HistogramProducer, type Labels } from './histogram.js'
-import { explainExport } from './losses.js'
+import { Histogram, type HistogramOptions, type Labels } from './histogram.js'
 import { SERVICE } from './names.js'
-import { PullReader } from './prometheus.js'
-
-/** What a counter or a gauge is. */
-export interface InstrumentOptions {
-  readonly name: string
-  readonly description: string
-  /** As UCUM has it: `s`, `By`, `{request}`; `1` is a share of 0 to 1, and empty what has no unit. */
-  readonly unit?: string
-}
-
-/** A value at the moment of the reading, and its labels. */
-export type Reading = readonly [value: number, labels?: Labels]
+import { type Gauge, type InstrumentOptions, OwnProducer, type Read, readOrNothing } from './producer.js'
+import { PrometheusPage } from './prometheus.js'
 
 /** Where metrics are pushed to, besides being there to be pulled. */
 export interface Push {
-  /** Of the collector, for metrics. */
-  readonly url: string
+  readonly exporter: PushMetricExporter
   readonly everyMs: number
-  /** Is told why the collector has not taken a push. */
-  onLost(why: string): void
+  readonly timeoutMs: number
 }
 
 /** The metrics of a process. An instrument that several roles make is one. */
 export interface Metrics {
-  /** A count of events; it costs 2 to 4 us a call, so call it once a batch. */
+  /** A count of events; it costs about 1 us a call, so call it once a batch. */
   counter(options: InstrumentOptions): (count: number, labels?: Labels) => void
-  /** Counts that somebody keeps anyway, read when they are asked for. */
+  /** Counts that are kept anyway, read when a reader asks for them. */
   observeCounter(options: InstrumentOptions, read: Read): void
-  /** Values of the moment, read when they are asked for. What is not told is absent. */
+  /** Values of the moment, read when a reader asks for them. What is not told now is absent. */
   observeGauge(options: InstrumentOptions, read: Read): void
   histogram(options: HistogramOptions): Histogram
   /** All of it, as Prometheus' text format. */
   text(): Promise<string>
-  /** Pushes what has not been pushed, and ends. */
-  close(): Promise<void>
 }
 
-/** Tells the values of the moment. */
-export type Read = () => Iterable<Reading> | Promise<Iterable<Reading>>
+/** Metrics, and what an SDK is started with so that it brings them out. */
+export interface ReadableMetrics extends Metrics {
+  readonly readers: IMetricReader[]
+}
 
-/** A reading that takes longer is left out of the scrape, in ms: whoever asks will not wait for ever. */
-const READ_MS = 2_000
-
-/** Starts to keep metrics. @param push default: they are there to be pulled, and go nowhere */
-export function createMetrics(resource: Resource, push?: Push): Metrics {
+/** Makes the metrics of a process. Instruments work from the SDK's start on. @param push default: they are only pulled */
+export function createMetrics(push?: Push): ReadableMetrics {
   const histograms = new Map<string, Histogram>()
-  const producer = (temporality: AggregationTemporality) => [
-    new HistogramProducer({ [Symbol.iterator]: () => histograms.values() }, temporality),
-  ]
-  const pull = new PullReader(producer(AggregationTemporality.CUMULATIVE))
-  const readers = [pull, ...(push ? [pushReader(push, producer)] : [])]
-  const provider = new MeterProvider({ resource, readers })
-  const meter = provider.getMeter(SERVICE)
+  const gauges = new Map<string, Gauge>()
+  const producer = (temporality: AggregationTemporality) => [new OwnProducer(histograms, gauges, temporality)]
+  const page = new PrometheusPage(producer(AggregationTemporality.CUMULATIVE))
+  const meter = () => api.getMeter(SERVICE)
   return {
+    readers: [page.reader, ...(push ? [pushReader(push, producer)] : [])],
     counter: ({ name, ...options }) => {
-      const counter = meter.createCounter(name, options)
+      const counter = meter().createCounter(name, options)
       return (count, labels) => counter.add(count, labels)
     },
     observeCounter: ({ name, ...options }, read) =>
-      meter.createObservableCounter(name, options).addCallback(observer(read)),
-    observeGauge: ({ name, ...options }, read) =>
-      meter.createObservableGauge(name, options).addCallback(observer(read)),
+      meter().createObservableCounter(name, options).addCallback(observer(read)),
+    observeGauge: (options, read) => {
+      const gauge = gauges.get(options.name) ?? { options, reads: [] }
+      gauges.set(options.name, gauge)
+      gauge.reads.push(read)
+    },
     histogram: (options) => {
       const histogram = histograms.get(options.name) ?? new Histogram(options)
       histograms.set(options.name, histogram)
       return histogram
     },
-    text: () => pull.text(),
-    close: () => provider.shutdown(),
+    text: () => page.text(),
   }
 }
 
 /** Cumulative, or what `OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE` asks for. */
 function pushReader(
-  { url, everyMs, onLost }: Push,
-  producer: (temporality: AggregationTemporality) => HistogramProducer[],
+  { exporter, everyMs, timeoutMs }: Push,
+  producer: (temporality: AggregationTemporality) => OwnProducer[],
 ): PeriodicExportingMetricReader {
-  const exporter = new TellingExporter({ url }, onLost)
-  const temporality = exporter.selectAggregationTemporality(InstrumentType.HISTOGRAM)
+  const temporality = exporter.selectAggregationTemporality?.(InstrumentType.HISTOGRAM)
   return new PeriodicExportingMetricReader({
     exporter,
     exportIntervalMillis: everyMs,
     // A collector that is slow must not have two pushes at a time.
-    exportTimeoutMillis: Math.min(everyMs, 10_000),
-    metricProducers: producer(temporality),
+    exportTimeoutMillis: Math.min(everyMs, timeoutMs),
+    metricProducers: producer(temporality ?? AggregationTemporality.CUMULATIVE),
   })
 }
 
-/** The SDK keeps to itself what a push fails by. */
-class TellingExporter extends OTLPMetricExporter {
-  constructor(
-    config: { readonly url: string },
-    private readonly onLost: (why: string) => void,
-  ) {
-    super(config)
-  }
-
-  override export(metrics: ResourceMetrics, done: (result: ExportResult) => void): void {
-    super.export(metrics, (result) => {
-      if (result.code !== ExportResultCode.SUCCESS) this.onLost(explainExport(result.error))
-      done(result)
-    })
-  }
-}
-
-/** Of a reading that fails or hangs the metric is absent; what is behind it tells its trouble itself. */
 function observer(read: Read): (result: ObservableResult<Attributes>) => Promise<void> {
   return async (result) => {
-    const readings = await orNothing(read)
-    for (const [value, labels] of readings) result.observe(value, labels)
-  }
-}
-
-async function orNothing(read: Read): Promise<Iterable<Reading>> {
-  let timer: NodeJS.Timeout | undefined
-  const tooLate = new Promise<Iterable<Reading>>((resolve) => {
-    timer = setTimeout(() => resolve([]), READ_MS)
-  })
-  try {
-    return await Promise.race([read(), tooLate])
-  } catch {
-    return []
-  } finally {
-    clearTimeout(timer)
+    for (const [value, labels] of await readOrNothing(read)) result.observe(value, labels)
   }
 }

@@ -28,15 +28,23 @@ export const OPERATION_TYPE = {
   bury: 'send',
 } as const satisfies Record<keyof typeof OPERATION, string>
 
+/** `messaging.operation.type` by the operation's own name. */
+export const OPERATION_TYPE_OF: Readonly<Record<string, string>> = Object.fromEntries(
+  Object.entries(OPERATION_TYPE).map(([key, type]) => [OPERATION[key as keyof typeof OPERATION], type]),
+)
+
 /** Name of a span that works on a stream: `xadd cxone:{0}:events`. */
 export function streamSpan(operation: keyof typeof OPERATION, stream: string): string {
   return `${OPERATION[operation]} ${stream}`
 }
 
-/** Name of a span that works on a store: `COPY contacts`. */
-export function storeSpan(operation: string, collection: string): string {
-  return `${operation} ${collection}`
+/** Name of a span that stands for a command: `COPY contacts`, `xack cxone:{0}:events`. */
+export function commandSpan(operation: string, target: string): string {
+  return `${operation} ${target}`
 }
+
+/** Name of the event in a span at the time when the sink has made it durable. */
+export const COMMITTED = 'committed'
 
 /** Name of the event in a span that a failed attempt leaves there. */
 export const RETRY = 'retry'
@@ -132,10 +140,6 @@ export const METRIC = {
   streamBytes: 'redis.stream.bytes',
   redisMemory: 'redis.memory.used',
   stalledGroups: 'cxone.maintenance.stalled_groups',
-  loopDelayP50: 'nodejs.eventloop.delay.p50',
-  loopDelayP99: 'nodejs.eventloop.delay.p99',
-  loopDelayMax: 'nodejs.eventloop.delay.max',
-  loopUtilization: 'nodejs.eventloop.utilization',
   heapUsed: 'v8js.memory.heap.used',
   heapLimit: 'v8js.memory.heap.limit',
   memory: 'process.memory.usage',
@@ -156,4 +160,18 @@ export const LABEL = {
   process: 'process',
   cpuMode: 'cpu.mode',
   server: 'server',
+} as const
+
+/** Commands to the log; the edge and the workers both tell it. */
+export const OPERATION_DURATION = {
+  name: METRIC.operationDuration,
+  description: 'Commands to the log: a read counts with its wait for entries, and only where some came',
+  unit: 's',
+} as const
+
+/** By sink (or `edge`) and reason; likewise. */
+export const DEAD_LETTERS = {
+  name: METRIC.deadLettered,
+  description: 'Dead letters that were written',
+  unit: '{message}',
 } as const

@@ -1,41 +1,53 @@
-import { PrometheusSerializer } from '@opentelemetry/exporter-prometheus'
+import { PrometheusExporter, PrometheusSerializer } from '@opentelemetry/exporter-prometheus'
 import {
-  AggregationTemporality,
   DataPointType,
+  type IMetricReader,
   type MetricData,
   type MetricProducer,
-  MetricReader,
 } from '@opentelemetry/sdk-metrics'
 
 /** `Content-Type` of Prometheus' text format. */
 export const PROMETHEUS_TYPE = 'text/plain; version=0.0.4; charset=utf-8'
+/** `Content-Type` of OpenMetrics. */
+export const OPENMETRICS_TYPE = 'application/openmetrics-text; version=1.0.0; charset=utf-8'
 
 /** How Prometheus spells a unit at the end of a name. */
 const SUFFIXES: Readonly<Record<string, string>> = { s: 'seconds', By: 'bytes' }
 
 /**
- * Reads all metrics when it is asked, as Prometheus' text format has them. The serializer of the SDK leaves units out
- * of the names; here they are in them, exactly as the OpenTelemetry Collector and Prometheus' own OTLP receiver put
+ * Reads all metrics when a scraper asks, as Prometheus' text format has them. The SDK's serializer leaves units out of
+ * the names; here they are in them, exactly as the OpenTelemetry Collector and Prometheus' own OTLP receiver put
  * them there: so rules and dashboards are the same whichever way the metrics come.
  */
-export class PullReader extends MetricReader {
+export class PrometheusPage {
   readonly #serializer = new PrometheusSerializer(undefined, false, undefined, true, true)
+  readonly #exporter: PrometheusExporter
 
   /** @param metricProducers more metrics than those of the provider */
   constructor(metricProducers: MetricProducer[]) {
-    super({ aggregationTemporalitySelector: () => AggregationTemporality.CUMULATIVE, metricProducers })
+    this.#exporter = new PrometheusExporter({ preventServerStart: true, metricProducers })
   }
 
-  /** The text. What cannot be read now is left out of it. */
+  /** For the SDK. */
+  get reader(): IMetricReader {
+    return this.#exporter
+  }
+
+  /** The text. What cannot be read now is left out of it. @throws Error before the SDK has been started */
   async text(): Promise<string> {
-    const { resourceMetrics } = await this.collect()
+    const { resourceMetrics } = await this.#exporter.collect()
     const metrics = resourceMetrics.scopeMetrics.flatMap((scope) => scope.metrics)
     const scopeMetrics = [{ scope: { name: '' }, metrics: metrics.filter(hasPoints).map(renamed) }]
     return this.#serializer.serialize({ ...resourceMetrics, scopeMetrics })
   }
+}
 
-  protected override async onShutdown(): Promise<void> {}
-  protected override async onForceFlush(): Promise<void> {}
+/** The same metrics in the format that the scraper prefers: OpenMetrics where its `Accept` names that. */
+export function inFormatOf(accept: string | undefined, text: string): { type: string; body: string } {
+  if (!accept?.includes('application/openmetrics-text')) return { type: PROMETHEUS_TYPE, body: text }
+  // There a counter's family has the name without _total, its samples have it.
+  const lines = text.replace(/^# (HELP|TYPE) (\S+)_total /gm, '# $1 $2 ')
+  return { type: OPENMETRICS_TYPE, body: `${lines.trimEnd()}\n# EOF\n` }
 }
 
 function hasPoints({ dataPoints }: MetricData): boolean {

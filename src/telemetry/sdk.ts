@@ -1,17 +1,21 @@
 import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { detectResources, envDetector, type Resource, resourceFromAttributes } from '@opentelemetry/resources'
-import type { ReadableSpan } from '@opentelemetry/sdk-trace-base'
+import { context, metrics as metricsApi, trace } from '@opentelemetry/api'
+import { RuntimeNodeInstrumentation } from '@opentelemetry/instrumentation-runtime-node'
+import { type Resource, resourceFromAttributes } from '@opentelemetry/resources'
+import { NodeSDK } from '@opentelemetry/sdk-node'
+import { AlwaysOnSampler, StackContextManager } from '@opentelemetry/sdk-trace'
 import type { Logger } from 'pino'
-import { type Config, ConfigError } from '../config.js'
+import { isDisabled, parsePairs, sampleRatio, targetOf } from '../config/otlp.js'
+import type { Config } from '../config.js'
 import { MANIFEST } from '../manifest.js'
+import { checkFiles, createMetricExporter, createSpanExporter } from './exporters.js'
 import { Losses } from './losses.js'
-import { createMetrics, type Metrics, type Push } from './metrics.js'
+import { createMetrics, type Metrics } from './metrics.js'
 import { ATTRIBUTE, METRIC, SERVICE } from './names.js'
-import { observeRuntime } from './runtime-metrics.js'
-import { createSpanExporter } from './span-exporter.js'
-import { SpanQueue } from './spans.js'
+import { observeRuntime, RUNTIME_VIEWS } from './runtime-metrics.js'
+import { SpanBudget } from './span-budget.js'
 import { createTracing, NO_TRACING, type Tracing } from './tracing.js'
 
 /** How long the last telemetry may take to reach the collector when the process ends, in ms. */
@@ -25,88 +29,100 @@ export interface Telemetry {
   close(): Promise<void>
 }
 
-/** The variables that telemetry goes by. The SDK reads the other ones of OpenTelemetry itself. */
-export type TelemetryConfig = Pick<
-  Config,
-  | 'OTEL_EXPORTER_OTLP_ENDPOINT'
-  | 'OTEL_BSP_MAX_QUEUE_SIZE'
-  | 'OTEL_METRIC_EXPORT_INTERVAL'
-  | 'TRACE_SAMPLE_RATIO'
->
-
 /**
- * Starts telemetry; without `OTEL_EXPORTER_OTLP_ENDPOINT` there are no spans, and metrics can only be pulled.
+ * Starts OpenTelemetry's SDK; without an endpoint there are no spans, and metrics can only be pulled. Headers,
+ * compression, timeouts and certificates the SDK's exporters read from the environment themselves.
  * @param roles of the process
- * @throws ConfigError where that is no URL
+ * @throws ConfigError where a certificate cannot be read
  */
-export function startTelemetry(config: TelemetryConfig, roles: readonly string[], log: Logger): Telemetry {
-  const endpoint = config.OTEL_EXPORTER_OTLP_ENDPOINT
-  const collector =
-    endpoint === undefined ? undefined : { endpoint, losses: new Losses(log, hostOf(endpoint)) }
-  const resource = resourceOf(roles)
-  const metrics = createMetrics(resource, collector && pushTo(collector, config.OTEL_METRIC_EXPORT_INTERVAL))
-  const endRuntime = observeRuntime(metrics)
+export function startTelemetry(config: Config, roles: readonly string[], log: Logger): Telemetry {
+  checkFiles(config)
+  const losses = new Losses(log)
+  const spans = budgetOf(config, losses)
+  const metrics = createMetrics(pushOf(config, losses))
+  if (isDisabled(config))
+    return {
+      tracing: NO_TRACING,
+      metrics: { ...metrics, text: async () => DISABLED },
+      close: async () => undefined,
+    }
+  const runtime = new RuntimeNodeInstrumentation()
+  const sdk = new NodeSDK({
+    resource: resourceOf(config, roles),
+    autoDetectResources: false,
+    metricReaders: metrics.readers,
+    views: RUNTIME_VIEWS,
+    instrumentations: [runtime],
+    spanProcessors: spans ? [spans] : [],
+    // The edge decides by itself what is traced, before it makes a span.
+    sampler: new AlwaysOnSampler(),
+    logRecordProcessors: [],
+    // Contexts are passed by hand: an AsyncLocalStorage would cost every promise something.
+    contextManager: new StackContextManager(),
+    textMapPropagator: null,
+  })
+  sdk.start()
+  observeRuntime(metrics)
   const lost = { name: METRIC.telemetryLost, description: 'Spans and pushes that no collector has taken' }
-  metrics.observeCounter(lost, () => [[collector?.losses.total ?? 0]])
-  const spans = collector && startSpans(collector, config, resource)
+  metrics.observeCounter(lost, () => [[losses.total]])
+  const tracer = trace.getTracer(SERVICE, MANIFEST.version)
   return {
-    tracing: spans?.tracing ?? NO_TRACING,
+    tracing: spans ? createTracing(tracer, sampleRatio(config), spans) : NO_TRACING,
     metrics,
     close: async () => {
-      await Promise.all([spans?.close(), within(FLUSH_MS, metrics.close())])
-      endRuntime()
-      collector?.losses.tell()
+      await within(FLUSH_MS, sdk.shutdown())
+      runtime.disable()
+      spans?.giveUp()
+      losses.tell()
+      trace.disable()
+      metricsApi.disable()
+      context.disable()
     },
   }
 }
 
-/** Who takes the telemetry, and what did not reach it. */
-interface Collector {
-  readonly endpoint: string
-  readonly losses: Losses
+/** What `/metrics` answers where telemetry is off. */
+const DISABLED = '# OTEL_SDK_DISABLED\n'
+
+function budgetOf(config: Config, losses: Losses): SpanBudget | undefined {
+  const target = targetOf(config, 'TRACES')
+  if (!target) return undefined
+  const options = {
+    exporter: createSpanExporter(target, losses),
+    host: target.host,
+    maxQueueSize: config.OTEL_BSP_MAX_QUEUE_SIZE,
+    maxExportBatchSize: Math.min(config.OTEL_BSP_MAX_EXPORT_BATCH_SIZE, config.OTEL_BSP_MAX_QUEUE_SIZE),
+    scheduledDelayMillis: config.OTEL_BSP_SCHEDULE_DELAY,
+    exportTimeoutMillis: config.OTEL_BSP_EXPORT_TIMEOUT,
+  }
+  return new SpanBudget(options, losses)
 }
 
-function pushTo({ endpoint, losses }: Collector, everyMs: number): Push {
-  const onLost = (why: string) => losses.add(1, 'pushes of metrics', why)
-  return { url: signalUrl(endpoint, 'metrics'), everyMs, onLost }
-}
-
-function startSpans({ endpoint, losses }: Collector, config: TelemetryConfig, resource: Resource) {
-  const exporter = createSpanExporter(signalUrl(endpoint, 'traces'))
-  const queue = new SpanQueue(exporter, config.OTEL_BSP_MAX_QUEUE_SIZE, losses)
-  const instrumentationScope = { name: SERVICE, version: MANIFEST.version }
-  const onEnd = (span: ReadableSpan) => queue.onEnd(span)
+function pushOf(config: Config, losses: Losses) {
+  const target = targetOf(config, 'METRICS')
+  if (!target) return undefined
+  const exporter = createMetricExporter(target, losses)
   return {
-    tracing: createTracing({ resource, instrumentationScope, onEnd }, config.TRACE_SAMPLE_RATIO, queue),
-    close: async () => {
-      await within(FLUSH_MS, queue.shutdown())
-      queue.giveUp()
-    },
+    exporter,
+    everyMs: config.OTEL_METRIC_EXPORT_INTERVAL,
+    timeoutMs: config.OTEL_METRIC_EXPORT_TIMEOUT,
   }
 }
 
-/** Who takes the telemetry, for a person: without what may be secret in a URL. */
-function hostOf(endpoint: string): string {
-  if (/^https?:/.test(endpoint) && URL.canParse(endpoint)) return new URL(endpoint).host
-  throw new ConfigError('OTEL_EXPORTER_OTLP_ENDPOINT must be a URL, such as http://127.0.0.1:4318')
-}
-
-/** Where a signal goes: the endpoint's path is the first part of it. */
-export function signalUrl(endpoint: string, signal: 'traces' | 'metrics'): string {
-  return `${endpoint.replace(/\/+$/, '')}/v1/${signal}`
-}
-
-/** Who tells it; `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES` win. */
-export function resourceOf(roles: readonly string[]): Resource {
+/** Names the process; `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES` win. */
+export function resourceOf(config: Config, roles: readonly string[]): Resource {
+  const name = config.OTEL_SERVICE_NAME
   return resourceFromAttributes({
     [ATTRIBUTE.serviceName]: [SERVICE, ...roles].join('-'),
     [ATTRIBUTE.serviceVersion]: MANIFEST.version,
     [ATTRIBUTE.serviceInstance]: randomUUID(),
     [ATTRIBUTE.hostName]: hostname(),
-  }).merge(detectResources({ detectors: [envDetector] }))
+    ...parsePairs(config.OTEL_RESOURCE_ATTRIBUTES ?? ''),
+    ...(name !== undefined && { [ATTRIBUTE.serviceName]: name }),
+  })
 }
 
-/** Waits for work, or until the time is over. It may go on then, and fail, without anybody being told. */
+/** Waits for work, or until the time is over. It may go on then, and fail unheard. */
 async function within(ms: number, work: Promise<void>): Promise<void> {
   const over = new AbortController()
   const timer = sleep(ms, undefined, { signal: over.signal }).catch(() => undefined)

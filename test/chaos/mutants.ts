@@ -29,8 +29,8 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     mutation: {
       roles: WORKERS,
       file: '/src/pipeline/worker.js',
-      from: 'trace, recorder }) {',
-      to: `trace, recorder, consumer }) {
+      from: 'progress, signal, onRetry }) {',
+      to: `progress, signal, onRetry, consumer }) {
     const fine = decoded.filter(({ entry, rejected }) => rejected.size === 0 && !entry.body.includes('u0000'));
     await consumer.settle(fine.map(({ entry }) => ({ entry, letters: [] })));`,
     },
@@ -57,8 +57,8 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     mutation: {
       roles: WORKERS,
       file: '/src/stream/consumer.js',
-      from: 'await this.#linger(entries, stopping);',
-      to: 'await this.#linger(entries, stopping); if (Math.random() < 0.1) continue;',
+      from: 'await this.#linger(entries, stopping, report);',
+      to: 'await this.#linger(entries, stopping, report); if (Math.random() < 0.1) continue;',
     },
     plan: [strike('delay', 'postgres-1>redis', 2_000, 4_000, 30)],
   },

@@ -7,7 +7,7 @@ import { ROLES } from '../../src/cli/start.js'
 import { SINKS } from '../../src/config/sinks.js'
 import { REFUSALS } from '../../src/edge/refusal.js'
 import { REASONS } from '../../src/errors.js'
-import { METRIC, OPERATION } from '../../src/telemetry/names.js'
+import { OPERATION } from '../../src/telemetry/names.js'
 import { createRig } from '../support/rig.js'
 import { familiesOf, type Sample, samplesOf, scrape, total } from '../support/scrape.js'
 import { until } from '../support/stream.js'
@@ -19,6 +19,7 @@ const VALUES = new Set<string>([
   ...Object.keys(REFUSALS),
   ...CONTRACTS.map(({ path }) => path),
   ...Object.values(REFUSALS).map(({ status }) => status.slice(0, 3)),
+  ...['active', 'major', 'minor', 'incremental', 'weakcb'],
   ...['202', 'success', 'failure', 'idle', 'used', 'user', 'system', 'cxone:{0}:events'],
   ...Object.values(OPERATION),
   ...['postgresql', 'mongodb', 'redis', 'COPY', 'find', 'bulkWrite'],
@@ -34,7 +35,7 @@ test('every role tells its figures, as documented, and Prometheus takes them', a
   await rig.drain()
   const texts = () => Promise.all(roles.map(({ adminPort }) => scrape(adminPort)))
   const families = async () => new Map((await texts()).flatMap((text) => [...familiesOf(text)]))
-  await until(async () => (await families()).size >= Object.keys(METRIC).length, 20_000)
+  await until(async () => (await families()).size >= documented().size, 20_000)
   // The last reading of the log may be from before the last letter.
   await until(async () => {
     const samples = (await texts()).flatMap(samplesOf)
@@ -51,6 +52,14 @@ test('every role tells its figures, as documented, and Prometheus takes them', a
   )
   expect(strange).toEqual([])
   compareWithTraffic(samples, acknowledged.length)
+
+  for (const { adminPort } of roles) {
+    const headers = { accept: 'application/openmetrics-text;version=1.0.0', 'accept-encoding': 'gzip' }
+    const answer = await fetch(`http://127.0.0.1:${adminPort}/metrics`, { headers })
+    expect(answer.headers.get('content-type')).toContain('application/openmetrics-text')
+    expect(answer.headers.get('content-encoding')).toBe('gzip')
+    expect(await answer.text()).toMatch(/^# TYPE process_cpu_time_seconds counter$[\s\S]*\n# EOF\n$/m)
+  }
 
   const promtool = inject('promtool')
   if (promtool === undefined) return context.skip('there is no promtool')

@@ -5,7 +5,7 @@ import { type RoleProcess, readStats } from '../../src/cli/dev/roles.js'
 import { openClient } from '../../src/stream/client.js'
 import { type Manners, type OtlpReceiver, startOtlpReceiver } from '../support/otlp.js'
 import { createRig } from '../support/rig.js'
-import { entryOf, gaps, loose, orphans, requestTraces, type Trace } from '../support/traces.js'
+import { byTrace, entryOf, gaps, loose, orphans, requestTraces, type Trace } from '../support/traces.js'
 
 const SINKS = ['postgres', 'mongo'] as const
 
@@ -37,9 +37,10 @@ test('each of 1,000 sampled events is one connected trace, from POST to commit i
   await stop(...roles)
 
   const traces = tracesByEntry(otlp)
+  const all = byTrace(otlp.spans)
   const problems = acknowledged.flatMap((entry) => {
     const trace = traces.get(entry)
-    return trace ? gaps(trace, SINKS).map((gap) => `${entry} ${gap}`) : [`${entry} has no trace`]
+    return trace ? gaps(trace, SINKS, all).map((gap) => `${entry} ${gap}`) : [`${entry} has no trace`]
   })
   expect(problems).toEqual([])
   expect(orphans(otlp.spans)).toEqual([])
@@ -67,9 +68,10 @@ test('a worker that is killed leaves no orphans, and whoever takes over tells th
   expect(orphans(otlp.spans)).toEqual([])
   expect(loose(otlp.spans)).toEqual([])
   const traces = tracesByEntry(otlp)
+  const all = byTrace(otlp.spans)
   const problems = (entry: string) => {
     const trace = traces.get(entry)
-    return trace ? gaps(trace, SINKS) : ['no trace']
+    return trace ? gaps(trace, SINKS, all) : ['no trace']
   }
   // What it had in hand is taken over and told of; what it had settled may be untold, by it alone.
   expect(held.flatMap(([id]) => problems(`0/${id}`))).toEqual([])

@@ -5,7 +5,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { createRequests } from '../../bench/load/bodies.js'
 import { runLoad } from '../../bench/load/loops.js'
 import type { RequestRecipe } from '../../bench/load/plan.js'
-import { Durations } from '../../src/telemetry/durations.js'
+import { Durations } from '../../src/health/durations.js'
 
 const FRESH: RequestRecipe = { body: 'contact', size: 300, signed: true, run: 'r', variety: 'fresh' }
 

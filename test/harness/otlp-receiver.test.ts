@@ -3,7 +3,7 @@ import { OTLPMetricExporter } from '@opentelemetry/exporter-metrics-otlp-proto'
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-proto'
 import { resourceFromAttributes } from '@opentelemetry/resources'
 import { MeterProvider, PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics'
-import { BasicTracerProvider, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base'
+import { SimpleSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { startOtlpReceiver } from '../support/otlp.js'
 
@@ -27,7 +27,7 @@ function tracerTo(url: string, compression: 'none' | 'gzip' = 'none') {
     compression,
     timeoutMillis: 500,
   } as Config)
-  const provider = new BasicTracerProvider({ resource, spanProcessors: [new SimpleSpanProcessor(exporter)] })
+  const provider = new TracerProvider({ resource, spanProcessors: [new SimpleSpanProcessor({ exporter })] })
   onTestFinished(() => provider.shutdown().catch(() => undefined))
   return { provider, tracer: provider.getTracer('the scope', '1.0') }
 }

@@ -49,7 +49,7 @@ describe('the admin port', () => {
   it('answers with what is read for each request, or says why not', async () => {
     const { admin } = await start()
     let reads = 0
-    admin.answer('/count', () => String(++reads), 'text/plain')
+    admin.answer('/count', async () => ({ type: 'text/plain', body: String(++reads) }))
     admin.answer('/away', () => Promise.reject(new Error('Redis is away')))
     const get = (path: string) => fetch(`http://127.0.0.1:${admin.port}${path}`)
     expect(await (await get('/count')).text()).toBe('1')
@@ -58,6 +58,24 @@ describe('the admin port', () => {
     const away = await get('/away')
     expect(away.status).toBe(503)
     expect(await away.json()).toEqual({ error: 'unavailable', message: 'Redis is away' })
+  })
+
+  it('compresses what it answers where the client takes gzip, and hears what format it prefers', async () => {
+    const { admin } = await start()
+    admin.answer('/page', async (accept) => ({ type: 'text/plain', body: String(accept) }))
+    const get = (encoding: string) =>
+      fetch(`http://127.0.0.1:${admin.port}/page`, {
+        headers: { accept: 'a/b', 'accept-encoding': encoding },
+      })
+    for (const [encoding, expected] of [
+      ['gzip', 'gzip'],
+      ['br;q=1.0, gzip;q=0.8, *;q=0.1', 'gzip'],
+      ['identity', null],
+      ['gzip;q=0', null],
+    ] as const) {
+      const answer = await get(encoding)
+      expect([await answer.text(), answer.headers.get('content-encoding')]).toEqual(['a/b', expected])
+    }
   })
 
   it('is ready when every role is', async () => {

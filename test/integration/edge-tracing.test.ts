@@ -1,8 +1,9 @@
 import { once } from 'node:events'
 import { SpanKind, SpanStatusCode } from '@opentelemetry/api'
-import type { ReadableSpan } from '@opentelemetry/sdk-trace-base'
+import type { ReadableSpan } from '@opentelemetry/sdk-trace'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { dataAction } from '../../schemas/data-action.js'
+import { readConfig } from '../../src/config.js'
 import { startTelemetry } from '../../src/telemetry/sdk.js'
 import { openEdge, post, RawConnection, rawPost, send, type TestEdge } from '../support/edge.js'
 import { recordedLog } from '../support/log.js'
@@ -178,12 +179,11 @@ describe('telemetry', () => {
     const receiver = await startOtlpReceiver()
     receiver.behave({ status: 400 })
     const { log, lines } = recordedLog()
-    const config = {
+    const config = readConfig({
       OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url,
-      OTEL_BSP_MAX_QUEUE_SIZE: 8_192,
-      OTEL_METRIC_EXPORT_INTERVAL: 100,
-      TRACE_SAMPLE_RATIO: 1,
-    }
+      OTEL_METRIC_EXPORT_INTERVAL: '100',
+      TRACE_SAMPLE_RATIO: '1',
+    })
     const telemetry = startTelemetry(config, ['edge'], log)
     await until(() => receiver.requests > 3)
     expect(lines).toEqual([
@@ -198,12 +198,10 @@ describe('telemetry', () => {
   it('brings all spans to the collector, at the latest when the process ends', async () => {
     const receiver = await startOtlpReceiver()
     const { log, lines } = recordedLog()
-    const config = {
+    const config = readConfig({
       OTEL_EXPORTER_OTLP_ENDPOINT: `${receiver.url}/`,
-      OTEL_BSP_MAX_QUEUE_SIZE: 8_192,
-      OTEL_METRIC_EXPORT_INTERVAL: 60_000,
-      TRACE_SAMPLE_RATIO: 1,
-    }
+      TRACE_SAMPLE_RATIO: '1',
+    })
     const telemetry = startTelemetry(config, ['edge', 'mongo'], log)
     const test = await openEdge(redisUrl, { tracing: telemetry.tracing })
     for (let i = 0; i < 20; i++) {

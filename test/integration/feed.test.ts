@@ -3,14 +3,16 @@ import fc from 'fast-check'
 import { afterAll, describe, expect, it, onTestFinished } from 'vitest'
 import { CONTRACTS } from '../../schemas/index.js'
 import { TransientError } from '../../src/errors.js'
+import { newWorkerStats } from '../../src/health/stats.js'
 import { createCleaner } from '../../src/pipeline/clean.js'
 import { unfolded } from '../../src/pipeline/deliver.js'
+import { complainTo, countInto } from '../../src/pipeline/health.js'
+import { together } from '../../src/pipeline/observer.js'
 import { runWorker } from '../../src/pipeline/worker.js'
 import type { FeedRecord, Sink } from '../../src/sinks/sink.js'
 import { createFeed } from '../../src/stream/feed.js'
 import type { PartitionKeys } from '../../src/stream/keys.js'
 import type { RedisClient } from '../../src/stream/redis.js'
-import { newWorkerStats } from '../../src/telemetry/stats.js'
 import { newEntry } from '../support/entries.js'
 import { recordedLog } from '../support/log.js'
 import { ownServers } from '../support/own.js'
@@ -64,8 +66,8 @@ async function work(stream: TestStream, after: (member: TestConsumer) => void = 
     sink,
     batch: 20,
     maxDeliveries: 5,
-    stats,
-    log,
+    observer: together([countInto<FeedRecord>(stats), complainTo<FeedRecord>(log)]),
+    progress: stats.progress,
   }
   const ended = runWorker(options, stop.signal, giveUp.signal)
   ended.catch(() => undefined)

@@ -3,11 +3,14 @@ import { MIGRATIONS, type MongoMigration } from '../../migrations/mongo/index.js
 import type { Contract, SinkName } from '../../schemas/contract.js'
 import { type SinkLedger, takeLedger } from '../../src/cli/ledger.js'
 import { openStores } from '../../src/cli/stores.js'
+import { newWorkerStats } from '../../src/health/stats.js'
 import { createCleaner } from '../../src/pipeline/clean.js'
 import { createDecoder } from '../../src/pipeline/decode.js'
 import { unfolded } from '../../src/pipeline/deliver.js'
 import { createFeedSink } from '../../src/pipeline/feed-sink.js'
-import { createTraces } from '../../src/pipeline/traces.js'
+import { complainTo, countInto } from '../../src/pipeline/health.js'
+import { together } from '../../src/pipeline/observer.js'
+import { WorkerTraces } from '../../src/pipeline/traces.js'
 import { runWorker, type WorkerOptions } from '../../src/pipeline/worker.js'
 import { migrateMongo } from '../../src/sinks/mongo/migrate.js'
 import { createMongoSink } from '../../src/sinks/mongo/sink.js'
@@ -18,7 +21,6 @@ import { fold } from '../../src/state/fold.js'
 import { Consumer } from '../../src/stream/consumer.js'
 import { groupFigures } from '../../src/stream/lag.js'
 import { connectRedis, createRedis } from '../../src/stream/redis.js'
-import { newWorkerStats } from '../../src/telemetry/stats.js'
 import { NO_TRACING, type Tracing } from '../../src/telemetry/tracing.js'
 import { guarded, openEdge, type TestEdge } from './edge.js'
 import { type FreshDatabase, freshDatabase } from './fresh.js'
@@ -90,17 +92,17 @@ export async function openInProcess(options: InProcessOptions): Promise<InProces
     const clients = { reader: await connect(), commands: await connect() }
     const limits = { partitions: edge.keys, batch: 200, lingerMs: 0, leaseMs: 30_000 }
     const group = work.sink.name
-    const traces = createTraces(tracing, group, edge.keys)
-    const consumer = new Consumer({ ...clients, ...limits, group, onCall: traces.onCall })
+    const traces = new WorkerTraces<Item>(tracing, group, edge.keys)
+    const stats = newWorkerStats()
+    const consumer = new Consumer({ ...clients, ...limits, group })
     await consumer.createGroups()
     const rest = {
       consumer,
-      traces,
+      observer: together([countInto<Item>(stats), complainTo<Item>(recordedLog().log), traces]),
+      progress: stats.progress,
       batch: 200,
       writes: 2,
       maxDeliveries: 5,
-      stats: newWorkerStats(),
-      log: recordedLog().log,
     }
     const ended = runWorker({ ...work, ...rest }, stop.signal, stop.signal).catch((error) => {
       crash ??= error

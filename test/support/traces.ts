@@ -9,9 +9,7 @@ export interface Trace {
 
 /** The traces of requests: a batch of a worker is a trace of its own. */
 export function requestTraces(spans: readonly Span[]): Trace[] {
-  const byTrace = new Map<string, Span[]>()
-  for (const span of spans) byTrace.set(span.traceId, [...(byTrace.get(span.traceId) ?? []), span])
-  return [...byTrace]
+  return [...byTrace(spans)]
     .map(([id, own]) => ({ id, spans: own }))
     .filter((trace) => trace.spans.some(({ kind }) => kind === 'SERVER'))
 }
@@ -40,11 +38,17 @@ export function entryOf({ spans }: Trace): string {
 }
 
 /**
- * What an accepted event's trace lacks: SERVER, PRODUCER below it, and below that for each sink one `process`, with
- * what it did with the store and how it settled the entry. A sink that its contract does not feed leaves no span.
+ * What an accepted event's trace lacks: SERVER, PRODUCER below it, and below that for each sink one `process` that was
+ * committed or dead-lettered, with a link to a batch whose trace has the commands. A sink that its contract does not
+ * feed leaves no span.
  * @param sinks those whose workers run
+ * @param all the spans that have come, of batches too
  */
-export function gaps({ spans }: Trace, sinks: readonly string[]): string[] {
+export function gaps(
+  { spans }: Trace,
+  sinks: readonly string[],
+  all: ReadonlyMap<string, readonly Span[]>,
+): string[] {
   const below = (parent: Span, what: (span: Span) => boolean) =>
     spans.filter((span) => span.parentId === parent.spanId && what(span))
   const [server, ...otherServers] = spans.filter(({ kind }) => kind === 'SERVER')
@@ -61,16 +65,27 @@ export function gaps({ spans }: Trace, sinks: readonly string[]): string[] {
         ({ kind, attributes }) => kind === 'CONSUMER' && attributes['messaging.consumer.group.name'] === sink,
       )
       if (work.length === 0) return [`${sink}: no process span`]
-      const settled = work.flatMap((one) =>
-        below(one, ({ name }) => /^(xack|xadd) .*:(events|dead)$/.test(name)),
+      const commands = work.flatMap(({ links }) =>
+        links.flatMap(({ traceId }) => all.get(traceId) ?? []).map(({ name }) => name),
       )
-      const buried = settled.some(({ name }) => name.startsWith('xadd'))
-      const stored = work.flatMap((one) =>
-        below(one, ({ name }) => /^(COPY|find|bulkWrite|xadd .*:feed)/.test(name)),
-      )
+      const settled = commands.filter((name) => /^(xack|xadd) .*:(events|dead)$/.test(name))
+      const stored = commands.filter((name) => /^(COPY|find|bulkWrite|xadd .*:feed)/.test(name))
+      const committed = work.some(({ events }) => events.some(({ name }) => name === 'committed'))
+      const buried = work.some(({ status }) => status.code === 'ERROR')
       return [
         ...(settled.length === 0 ? [`${sink}: not settled`] : []),
-        ...(stored.length === 0 && !buried ? [`${sink}: nothing stored`] : []),
+        ...(!buried && (!committed || stored.length === 0) ? [`${sink}: nothing stored`] : []),
       ]
     })
+}
+
+/** Spans by their trace. */
+export function byTrace(spans: readonly Span[]): Map<string, Span[]> {
+  const traces = new Map<string, Span[]>()
+  for (const span of spans) {
+    const own = traces.get(span.traceId)
+    if (own) own.push(span)
+    else traces.set(span.traceId, [span])
+  }
+  return traces
 }

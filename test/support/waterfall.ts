@@ -14,8 +14,8 @@ const COLOURS: Readonly<Record<string, string>> = {
 }
 
 /**
- * Draws a trace as a waterfall: a row a span, children below their parents, each bar where it was in time. It is
- * legible on a light and on a dark page.
+ * Draws traces as a waterfall: a row a span, children below their parents, each bar where it was in time; of an event,
+ * and of the batches that it was in. It is legible on a light and on a dark page.
  */
 export function drawWaterfall(spans: readonly Span[]): string {
   const rows = inOrder(spans)
@@ -34,8 +34,9 @@ export function drawWaterfall(spans: readonly Span[]): string {
       Math.max(2, msOf(span.end - span.start + begin) * scale),
     ]
     const ms = `${msOf(span.end - span.start + begin).toFixed(1)} ms`
-    const group = span.attributes['messaging.consumer.group.name']
-    const label = `${span.name}${span.kind === 'CONSUMER' ? ` (${String(group)})` : ''}`
+    const group = String(span.attributes['messaging.consumer.group.name'])
+    const of = span.parentId === '' ? `${group}, batch` : group
+    const label = `${span.name}${span.kind === 'CONSUMER' ? ` (${of})` : ''}`
     return [
       `<text x="${10 + depth * 16}" y="${y + 15}">${xml(label)}</text>`,
       `<rect x="${x.toFixed(1)}" y="${y + 4}" width="${width.toFixed(1)}" height="14" rx="2" fill="${COLOURS[span.kind] ?? '#888'}"/>`,

@@ -1,11 +1,13 @@
 import { CONTRACTS } from '../../schemas/index.js'
+import { newWorkerStats } from '../../src/health/stats.js'
 import { createDecoder } from '../../src/pipeline/decode.js'
-import { createTraces } from '../../src/pipeline/traces.js'
+import { complainTo, countInto } from '../../src/pipeline/health.js'
+import { together } from '../../src/pipeline/observer.js'
+import { WorkerTraces } from '../../src/pipeline/traces.js'
 import { runWorker, type WorkerOptions } from '../../src/pipeline/worker.js'
 import type { Change, Sink } from '../../src/sinks/sink.js'
 import { fold } from '../../src/state/fold.js'
 import type { ConsumerOptions } from '../../src/stream/consumer.js'
-import { newWorkerStats } from '../../src/telemetry/stats.js'
 import { NO_TRACING, type Tracing } from '../../src/telemetry/tracing.js'
 import { recordedLog } from './log.js'
 import type { TestStream } from './stream.js'
@@ -21,8 +23,8 @@ export async function work(
   sink: Sink,
   { tracing = NO_TRACING, ...options }: Partial<ConsumerOptions> & { readonly tracing?: Tracing } = {},
 ) {
-  const traces = createTraces(tracing, stream.group, stream.keys)
-  const member = await stream.join({ leaseMs: LEASE_MS, batch: 20, onCall: traces.onCall, ...options })
+  const traces = new WorkerTraces<Change>(tracing, stream.group, stream.keys)
+  const member = await stream.join({ leaseMs: LEASE_MS, batch: 20, ...options })
   const [stop, giveUp] = [new AbortController(), new AbortController()]
   const stats = newWorkerStats()
   const { log, lines } = recordedLog()
@@ -34,9 +36,12 @@ export async function work(
     fold,
     sink,
     ...limits,
-    stats,
-    log,
-    traces,
+    observer: together([
+      countInto<Change>(stats),
+      complainTo<Change>(log, (batch) => traces.idsOf(batch)),
+      traces,
+    ]),
+    progress: stats.progress,
   }
   const ended = runWorker(parts, stop.signal, giveUp.signal)
   ended.catch(() => undefined)

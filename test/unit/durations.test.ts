@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { Durations, RecentDurations } from '../../src/telemetry/durations.js'
+import { Durations, RecentDurations } from '../../src/health/durations.js'
 
 /** The exact quantile, by sorting. */
 function exact(values: readonly number[], share: number): number {

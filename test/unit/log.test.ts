@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
+import { Progress, STUCK_MS } from '../../src/health/progress.js'
 import { seldom, seldomWarn, traceIds } from '../../src/telemetry/log.js'
-import { Progress, STUCK_MS } from '../../src/telemetry/progress.js'
 
 afterEach(() => {
   vi.useRealTimers()

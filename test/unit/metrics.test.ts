@@ -1,16 +1,32 @@
+import { metrics as api } from '@opentelemetry/api'
 import { resourceFromAttributes } from '@opentelemetry/resources'
-import { AggregationTemporality } from '@opentelemetry/sdk-metrics'
+import { AggregationTemporality, MeterProvider } from '@opentelemetry/sdk-metrics'
 import { expect, onTestFinished, test, vi } from 'vitest'
-import { Histogram, HistogramProducer } from '../../src/telemetry/histogram.js'
-import { createMetrics } from '../../src/telemetry/metrics.js'
+import { targetOf } from '../../src/config/otlp.js'
+import { createMetricExporter } from '../../src/telemetry/exporters.js'
+import { Histogram } from '../../src/telemetry/histogram.js'
+import { Losses } from '../../src/telemetry/losses.js'
+import { createMetrics, type Push } from '../../src/telemetry/metrics.js'
 import { METRIC } from '../../src/telemetry/names.js'
+import { OwnProducer } from '../../src/telemetry/producer.js'
+import { inFormatOf } from '../../src/telemetry/prometheus.js'
+import { recordedLog } from '../support/log.js'
 import { startOtlpReceiver } from '../support/otlp.js'
 import { familiesOf, samplesOf, total } from '../support/scrape.js'
 
 const OPTIONS = { name: 'some.lag', description: 'Lag', unit: 's', bounds: [0.1, 1] }
 
+/** Metrics with the SDK's provider; the test ends it, or its end does. */
+function start(push?: Push) {
+  const metrics = createMetrics(push)
+  const provider = new MeterProvider({ resource: resourceFromAttributes({}), readers: metrics.readers })
+  api.setGlobalMeterProvider(provider)
+  onTestFinished(() => api.disable())
+  return { ...metrics, close: () => provider.shutdown() }
+}
+
 test('a histogram has every value in one bucket, its bound included, and tells them cumulated', async () => {
-  const metrics = createMetrics(resourceFromAttributes({}))
+  const metrics = start()
   const series = metrics.histogram(OPTIONS).with({ sink: 'postgres' })
   for (const value of [0, 0.1, 0.5, 1, 7]) series.record(value)
   expect(await metrics.text()).toBe(
@@ -31,10 +47,10 @@ test('a histogram has every value in one bucket, its bound included, and tells t
 test('a reader of differences gets what has come since, another one all of it', async () => {
   const histogram = new Histogram(OPTIONS)
   const [all, since] = [AggregationTemporality.CUMULATIVE, AggregationTemporality.DELTA].map(
-    (temporality) => new HistogramProducer([histogram], temporality),
+    (temporality) => new OwnProducer(new Map([['some.lag', histogram]]), new Map(), temporality),
   )
   const series = histogram.with({})
-  const read = async (producer: HistogramProducer | undefined) => {
+  const read = async (producer: OwnProducer | undefined) => {
     const { resourceMetrics } = (await producer?.collect()) ?? {}
     const [point] = resourceMetrics?.scopeMetrics[0]?.metrics[0]?.dataPoints ?? []
     return point?.value
@@ -49,7 +65,7 @@ test('a reader of differences gets what has come since, another one all of it', 
 })
 
 test('names have their units, and roles of one process share their instruments', async () => {
-  const metrics = createMetrics(resourceFromAttributes({}))
+  const metrics = start()
   for (const sink of ['postgres', 'mongo']) {
     metrics.counter({ name: 'some.things', description: 'Things' })(2, { sink })
     metrics.histogram(OPTIONS).with({ sink })
@@ -70,6 +86,22 @@ test('names have their units, and roles of one process share their instruments',
   await metrics.close()
 })
 
+test('a gauge that is told no more is absent, and so is a label of it', async () => {
+  const metrics = start()
+  let groups: string[] = ['postgres', 'mongo']
+  const read = () => groups.map((group) => [1, { group }] as const)
+  metrics.observeGauge({ name: 'group.lag', description: 'Lag' }, read)
+  const told = async () => samplesOf(await metrics.text()).map(({ labels }) => labels.group)
+  expect(await told()).toEqual(['postgres', 'mongo'])
+  groups = ['mongo']
+  expect(await told()).toEqual(['mongo'])
+  groups = []
+  expect(await told()).toEqual([])
+  groups = ['postgres']
+  expect(await told()).toEqual(['postgres'])
+  await metrics.close()
+})
+
 test.each(['cumulative', 'delta'])(
   'are pushed by OTLP, %s, at the latest when the process ends',
   async (preference) => {
@@ -77,17 +109,28 @@ test.each(['cumulative', 'delta'])(
     onTestFinished(() => void vi.unstubAllEnvs())
     const receiver = await startOtlpReceiver()
     onTestFinished(() => receiver.close())
-    const metrics = createMetrics(resourceFromAttributes({}), {
-      url: `${receiver.url}/v1/metrics`,
-      everyMs: 60_000,
-      onLost: () => undefined,
-    })
+    const target = targetOf({ OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url }, 'METRICS')
+    if (!target) throw new Error('there is an endpoint')
+    const exporter = createMetricExporter(target, new Losses(recordedLog().log))
+    const metrics = start({ exporter, everyMs: 60_000, timeoutMs: 30_000 })
     metrics.histogram(OPTIONS).with({ sink: 'postgres' }).record(1)
     metrics.counter({ name: 'some.things', description: 'Things' })(1)
+    metrics.observeGauge({ name: 'some.state', description: 'State' }, () => [[1]])
     await metrics.close()
-    expect([...receiver.metricNames].sort()).toEqual(['some.lag', 'some.things'])
+    expect([...receiver.metricNames].sort()).toEqual(['some.lag', 'some.state', 'some.things'])
   },
 )
+
+test('a scraper that asks for OpenMetrics gets it', () => {
+  const text =
+    '# HELP a_total A\n# TYPE a_total counter\na_total 1\n# TYPE b gauge\nb{x="# TYPE c_total "} 2\n'
+  expect(inFormatOf(undefined, text)).toEqual({ type: expect.stringContaining('0.0.4'), body: text })
+  const accept = 'application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3'
+  expect(inFormatOf(accept, text)).toEqual({
+    type: 'application/openmetrics-text; version=1.0.0; charset=utf-8',
+    body: '# HELP a A\n# TYPE a counter\na_total 1\n# TYPE b gauge\nb{x="# TYPE c_total "} 2\n# EOF\n',
+  })
+})
 
 test('no two metrics have one name', () => {
   expect(new Set(Object.values(METRIC)).size).toBe(Object.keys(METRIC).length)

@@ -1,5 +1,5 @@
 import { stdout } from 'node:process'
-import type { WorkerFigures } from '../../telemetry/stats.js'
+import type { WorkerFigures } from '../../health/stats.js'
 import { table } from '../table.js'
 
 /** What the live table shows of one sink. */

@@ -2,7 +2,8 @@ import type { Collection, MongoClient } from 'mongodb'
 import type { Entity } from '../../../schemas/contract.js'
 import { unlessAborted } from '../../abort.js'
 import { BatchError, type RejectedError } from '../../errors.js'
-import type { Change, OnCall, Sink } from '../sink.js'
+import type { Report } from '../../telemetry/command.js'
+import type { Change, Sink } from '../sink.js'
 import { checkCollections, checkMigrated } from './applied.js'
 import { type DatabaseNames, type Databases, databasesOf, mongoClient } from './connect.js'
 import type { StateDocument } from './document.js'
@@ -60,16 +61,16 @@ class MongoSink implements MongoStore {
     readonly pool: () => Pool,
   ) {}
 
-  async write(changes: readonly Change[], signal: AbortSignal, onCall?: OnCall): Promise<void> {
+  async write(changes: readonly Change[], signal: AbortSignal, report?: Report): Promise<void> {
     signal.throwIfAborted()
     // The driver cannot abort a bulk write, and hears of an abort by many listeners where it can. What is left alone
     // does no harm: it would be repeated anyway.
     const keys = new Set(changes.map(({ entity, key }) => `${entity.name} ${key}`))
-    const writing = this.#turns.take(keys, () => this.#write(changes, signal, onCall))
+    const writing = this.#turns.take(keys, () => this.#write(changes, signal, report))
     await unlessAborted(writing, signal)
   }
 
-  async #write(changes: readonly Change[], signal: AbortSignal, onCall?: OnCall): Promise<void> {
+  async #write(changes: readonly Change[], signal: AbortSignal, report?: Report): Promise<void> {
     const rejected = new Map<Change, RejectedError>()
     const byEntity = new Map<Entity, Change[]>()
     for (const change of changes) {
@@ -81,7 +82,7 @@ class MongoSink implements MongoStore {
     }
     const writing = Array.from(byEntity, ([entity, some]) => {
       const [collection, registry] = [this.#collection(entity), this.registries.get(entity)]
-      return writeChanges({ collection, entity, registry, signal, rejected, onCall }, some)
+      return writeChanges({ collection, entity, registry, signal, rejected, report }, some)
     })
     const outcomes = await Promise.allSettled(writing)
     for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason

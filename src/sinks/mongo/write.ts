@@ -4,9 +4,9 @@ import type { Entity } from '../../../schemas/contract.js'
 import { type RejectedError, TransientError } from '../../errors.js'
 import { backoffMs } from '../../retry.js'
 import { includes, join } from '../../state/state.js'
-import { type Timing, timed } from '../../telemetry/timing.js'
+import { type Report, reported } from '../../telemetry/command.js'
 import { bisect } from '../bisect.js'
-import type { Change, OnCall } from '../sink.js'
+import type { Change } from '../sink.js'
 import { OPERATION_MS } from './connect.js'
 import { type KnownFields, type StateDocument, type Stored, toDocument } from './document.js'
 import { isLostRace, outcomeOf, refusal, refusalOfSome, transientOf } from './errors.js'
@@ -23,8 +23,8 @@ export interface Writing {
   readonly signal: AbortSignal
   /** Gets the changes that can never be stored. */
   readonly rejected: Map<Change, RejectedError>
-  /** Is told of each command. */
-  readonly onCall?: OnCall | undefined
+  /** Gets each command. */
+  readonly report?: Report | undefined
 }
 
 /** A change, and the operation that stores its join with what was found. */
@@ -51,12 +51,8 @@ export async function writeChanges(writing: Writing, changes: readonly Change[])
   let open = changes
   for (let round = 1; open.length > 0; round++) {
     const keys = open.map((change) => change.key)
-    const about = open
     const find = () => readStored(collection, entity, keys)
-    const found = await timed(
-      find,
-      teller(writing, 'find', keys.length, () => about),
-    )
+    const found = await reported(aboutOf(writing, 'find', keys.length), writing.report, find)
     signal.throwIfAborted()
     const writes = open.flatMap((change) => newsOf(change, found.get(change.key), known) ?? [])
     open = await send(writing, writes)
@@ -97,10 +93,9 @@ async function sendPart(writing: Writing, writes: readonly Write[]): Promise<Cha
   const { collection } = writing
   const operations = writes.map((write) => write.operation)
   const options = { ordered: false, maxTimeMS: OPERATION_MS }
-  const changes = () => writes.map(({ change }) => change)
   const send = () => collection.bulkWrite(operations, options).catch(carriedOut)
-  const tell = teller(writing, 'bulkWrite', writes.length, changes)
-  const result = await timed(send, tell).catch((error) => {
+  const about = aboutOf(writing, 'bulkWrite', writes.length)
+  const result = await reported(about, writing.report, send).catch((error) => {
     throw refusalOfSome(error) ?? outcomeOf(error, `write to ${collection.namespace}`)
   })
   if (result instanceof MongoBulkWriteError) return settle(writing, writes, result)
@@ -113,14 +108,8 @@ function carriedOut(error: unknown): MongoBulkWriteError {
   throw error
 }
 
-function teller(
-  { collection, onCall }: Writing,
-  operation: string,
-  count: number,
-  items: () => readonly Change[],
-): ((timing: Timing) => void) | undefined {
-  const call = { system: 'mongodb', operation, collection: collection.collectionName, count, items } as const
-  return onCall && ((timing) => onCall({ ...call, ...timing }))
+function aboutOf({ collection }: Writing, operation: string, count: number) {
+  return { system: 'mongodb', operation, target: collection.collectionName, count } as const
 }
 
 /** The changes of which a bulk write says that something is wrong with their documents, each for itself. */

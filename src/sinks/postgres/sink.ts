@@ -1,8 +1,8 @@
 import type { Entity } from '../../../schemas/contract.js'
 import { BatchError, RejectedError, TransientError } from '../../errors.js'
-import { type Timing, timed } from '../../telemetry/timing.js'
+import { type Report, reported } from '../../telemetry/command.js'
 import { bisect } from '../bisect.js'
-import type { Change, OnCall, Sink } from '../sink.js'
+import type { Change, Sink } from '../sink.js'
 import { realColumns, recordedLayouts, storedEntities } from './catalog.js'
 import { type Connection, copyIn, type Database, openDatabase, withConnection } from './connection.js'
 import { encodeRow } from './encode.js'
@@ -91,12 +91,6 @@ interface Row {
   readonly text: string
 }
 
-/** A COPY as it is told of. */
-function copyOf({ table }: Layout, rows: readonly Row[], count: number) {
-  const items = () => rows.filter(({ layout }) => layout.table === table).map(({ change }) => change)
-  return { system: 'postgresql', operation: 'COPY', collection: table, count, items } as const
-}
-
 /** Writes each batch with one COPY a table into a stage, and one join from there, in one transaction. */
 class CopySink implements PostgresSink {
   readonly name = 'postgres'
@@ -111,10 +105,10 @@ class CopySink implements PostgresSink {
     this.#layouts = layouts
   }
 
-  async write(changes: readonly Change[], signal: AbortSignal, onCall?: OnCall): Promise<void> {
+  async write(changes: readonly Change[], signal: AbortSignal, report?: Report): Promise<void> {
     for (;;) {
       try {
-        return await this.#write(changes, signal, onCall)
+        return await this.#write(changes, signal, report)
       } catch (error) {
         if (!(error instanceof StaleLayoutError)) throw error
       }
@@ -122,7 +116,7 @@ class CopySink implements PostgresSink {
     }
   }
 
-  async #write(changes: readonly Change[], signal: AbortSignal, onCall?: OnCall): Promise<void> {
+  async #write(changes: readonly Change[], signal: AbortSignal, report?: Report): Promise<void> {
     const rejected = new Map<Change, RejectedError>()
     const rows: Row[] = []
     for (const change of changes) {
@@ -136,7 +130,7 @@ class CopySink implements PostgresSink {
     }
     const refused = await bisect(rows, (part) =>
       withConnection(this.#database, `write ${part.length} rows`, signal, (connection) =>
-        this.#transaction(connection, part, onCall),
+        this.#transaction(connection, part, report),
       ),
     )
     for (const [{ change }, error] of refused) rejected.set(change, error)
@@ -153,7 +147,7 @@ class CopySink implements PostgresSink {
    * One round trip a table. The tables go by name, so that workers do not deadlock. All rows are in their stages
    * before the first is locked: a worker that hangs or vanishes half-way has nothing that others wait for.
    */
-  async #transaction(connection: Connection, rows: readonly Row[], onCall?: OnCall): Promise<void> {
+  async #transaction(connection: Connection, rows: readonly Row[], report?: Report): Promise<void> {
     const byTable = new Map<Layout, string[]>()
     for (const { layout, text } of rows) {
       const texts = byTable.get(layout)
@@ -168,9 +162,13 @@ class CopySink implements PostgresSink {
         if (index === 0) statements.unshift('BEGIN')
         if (index === tables.length - 1)
           statements.push(...tables.map(([one]) => joinStatement(one)), 'COMMIT')
-        const tell =
-          onCall && ((timing: Timing) => onCall({ ...copyOf(layout, rows, texts.length), ...timing }))
-        await timed(() => copyIn(connection, statements.join('; '), texts), tell)
+        const about = {
+          system: 'postgresql',
+          operation: 'COPY',
+          target: layout.table,
+          count: texts.length,
+        } as const
+        await reported(about, report, () => copyIn(connection, statements.join('; '), texts))
       }
     } catch (error) {
       const refusal = refusalOf(error)

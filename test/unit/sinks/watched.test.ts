@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
 import { BatchError, RejectedError, TransientError } from '../../../src/errors.js'
+import { newWorkerStats, workerFigures } from '../../../src/health/stats.js'
 import type { Sink } from '../../../src/sinks/sink.js'
 import { watched } from '../../../src/sinks/watched.js'
-import { newWorkerStats, workerFigures } from '../../../src/telemetry/stats.js'
 
 const NEVER = new AbortController().signal
 

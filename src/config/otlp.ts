@@ -1,0 +1,170 @@
+/** Variables and their values. */
+type Values = Readonly<Record<string, unknown>>
+
+/** What is sent to a collector. */
+export type Signal = 'TRACES' | 'METRICS'
+
+/** Where a signal goes. */
+export interface Target {
+  readonly signal: Signal
+  readonly protocol: 'http/protobuf' | 'http/json' | 'grpc'
+  readonly url: string
+  /** Names it to a person: without what may be secret in a URL. */
+  readonly host: string
+}
+
+/** Port that a collector has by default. */
+const STANDARD = { grpc: 'http://localhost:4317', http: 'http://localhost:4318' }
+
+/**
+ * Where a signal goes; `undefined` where it is not sent. A specific endpoint is taken as it is, the general one is the
+ * first part of the path. Without an endpoint a signal is sent only where its exporter is set to `otlp`, to a collector
+ * on this machine.
+ */
+export function targetOf(config: Values, signal: Signal): Target | undefined {
+  const exporters = listOf(config[`OTEL_${signal}_EXPORTER`])
+  if (isTrue(config.OTEL_SDK_DISABLED) || (exporters && !exporters.includes('otlp'))) return undefined
+  const specific = textOf(config[`OTEL_EXPORTER_OTLP_${signal}_ENDPOINT`])
+  const general = textOf(config.OTEL_EXPORTER_OTLP_ENDPOINT)
+  const endpoint = specific ?? general
+  if (endpoint === undefined && !exporters) return undefined
+  const protocol = protocolOf(config, signal)
+  if (protocol === 'grpc') {
+    const url = endpoint ?? STANDARD.grpc
+    return { signal, protocol, url, host: new URL(withScheme(url)).host }
+  }
+  const url = specific === undefined ? signalUrl(general ?? STANDARD.http, signal) : new URL(specific).href
+  return { signal, protocol, url, host: new URL(url).host }
+}
+
+/** Share of the requests that the edge traces, 0 to 1. Every request is a root there, so a parent decides nothing. */
+export function sampleRatio(config: Values): number {
+  const sampler = textOf(config.OTEL_TRACES_SAMPLER)?.replace('parentbased_', '')
+  if (sampler === undefined) return Number(config.TRACE_SAMPLE_RATIO)
+  if (sampler === 'traceidratio') return Number(config.OTEL_TRACES_SAMPLER_ARG ?? 1)
+  return sampler === 'always_on' ? 1 : 0
+}
+
+/** Whether there is to be no telemetry at all. */
+export function isDisabled(config: Values): boolean {
+  return isTrue(config.OTEL_SDK_DISABLED)
+}
+
+/**
+ * Reads `name=value` pairs, comma-separated and percent-encoded.
+ * @throws Error that says which of them is wrong, by its place: it may be secret
+ */
+export function parsePairs(text: string): Record<string, string> {
+  const pairs = text.split(',').map((pair, at): [string, string] | undefined => {
+    if (pair.trim() === '') return undefined
+    const [name = '', value, ...more] = pair.split('=').map((part) => decode(part.trim()))
+    if (!name || value === undefined || more.includes(undefined)) {
+      throw new Error(`its part ${at + 1} is not name=value, with any other comma, = and % percent-encoded`)
+    }
+    return [name, [value, ...more].join('=')]
+  })
+  return Object.fromEntries(pairs.filter((pair) => pair !== undefined))
+}
+
+/** A line for each variable of the collector that cannot be used. */
+export function wrongTargets(values: Values): string[] {
+  const exporters = [
+    ['TRACES', ['otlp', 'none']],
+    ['METRICS', ['otlp', 'prometheus', 'none']],
+  ] as const
+  return [
+    ...exporters.flatMap(([signal, known]) => wrongExporters(values, `OTEL_${signal}_EXPORTER`, known)),
+    ...['', 'TRACES_', 'METRICS_'].flatMap((signal) => [
+      ...wrongEndpoint(values, signal),
+      ...wrongHeaders(values, `OTEL_EXPORTER_OTLP_${signal}HEADERS`),
+    ]),
+    ...wrongPairs(values, 'OTEL_RESOURCE_ATTRIBUTES'),
+    ...wrongSampler(values),
+  ]
+}
+
+function wrongExporters(values: Values, name: string, known: readonly string[]): string[] {
+  const given = listOf(values[name]) ?? []
+  const fits = given.every((one) => known.includes(one)) && !(given.includes('none') && given.length > 1)
+  return fits ? [] : [`${name} must be ${known.join(', ')}, not "${given.join(',')}"`]
+}
+
+function wrongEndpoint(values: Values, signal: string): string[] {
+  const name = `OTEL_EXPORTER_OTLP_${signal}ENDPOINT`
+  const endpoint = textOf(values[name])
+  if (endpoint === undefined) return []
+  const signals: Signal[] =
+    signal === '' ? ['TRACES', 'METRICS'] : [signal === 'TRACES_' ? 'TRACES' : 'METRICS']
+  const grpc = signals.every((one) => protocolOf(values, one) === 'grpc')
+  const url = grpc ? withScheme(endpoint) : endpoint
+  if (/^https?:\/\/[^/]/.test(url) && URL.canParse(url)) {
+    return grpc && new URL(url).pathname !== '/' ? [`${name} has a path, and grpc takes none`] : []
+  }
+  return [`${name} must be a URL, such as ${grpc ? STANDARD.grpc : STANDARD.http}`]
+}
+
+function wrongHeaders(values: Values, name: string): string[] {
+  const wrong = wrongPairs(values, name)
+  const text = textOf(values[name])
+  if (wrong.length > 0 || text === undefined) return wrong
+  if (text.includes(';')) return [`${name} has a semicolon: write %3B, or what follows it is lost`]
+  const names = Object.keys(parsePairs(text))
+  return names.every((one) => /^[!#$%&'*+.^_`|~\w-]+$/.test(one))
+    ? []
+    : [`${name} has a name that no header may have`]
+}
+
+function wrongPairs(values: Values, name: string): string[] {
+  try {
+    parsePairs(textOf(values[name]) ?? '')
+    return []
+  } catch (error) {
+    return [`${name} cannot be read: ${error instanceof Error ? error.message : String(error)}`]
+  }
+}
+
+function wrongSampler(values: Values): string[] {
+  const { OTEL_TRACES_SAMPLER: sampler, OTEL_TRACES_SAMPLER_ARG: share } = values
+  if (share === undefined || String(sampler).endsWith('traceidratio')) return []
+  return ['OTEL_TRACES_SAMPLER_ARG has no effect unless OTEL_TRACES_SAMPLER is traceidratio']
+}
+
+/** The endpoint's path is the first part of the signal's; a query stays behind it. */
+function signalUrl(endpoint: string, signal: Signal): string {
+  const url = new URL(endpoint)
+  url.pathname = `${url.pathname.replace(/\/+$/, '')}/v1/${signal.toLowerCase()}`
+  return url.href
+}
+
+function protocolOf(values: Values, signal: Signal): Target['protocol'] {
+  const { OTEL_EXPORTER_OTLP_PROTOCOL: general } = values
+  const protocol = textOf(values[`OTEL_EXPORTER_OTLP_${signal}_PROTOCOL`] ?? general)
+  return protocol === 'grpc' || protocol === 'http/json' ? protocol : 'http/protobuf'
+}
+
+/** gRPC's endpoint may be a host and a port alone. */
+function withScheme(endpoint: string): string {
+  return /^\w+:\/\//.test(endpoint) ? endpoint : `https://${endpoint}`
+}
+
+function decode(text: string): string | undefined {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return undefined
+  }
+}
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined
+}
+
+function listOf(value: unknown): string[] | undefined {
+  return textOf(value)
+    ?.split(',')
+    .map((one) => one.trim())
+}
+
+function isTrue(value: unknown): boolean {
+  return textOf(value)?.toLowerCase() === 'true'
+}

@@ -1,0 +1,60 @@
+import { type Report, reported } from '../telemetry/command.js'
+import { OPERATION } from '../telemetry/names.js'
+import { type DeadLetter, letterFields } from './dead-letter.js'
+import type { Entry } from './entry.js'
+import type { PartitionKeys } from './keys.js'
+import type { RedisClient } from './redis.js'
+import { loadScript } from './scripts.js'
+
+const bury = loadScript('bury')
+
+/** What became of one entry: delivered, but for the letters. */
+export interface Outcome {
+  readonly entry: Entry
+  readonly letters: readonly DeadLetter[]
+}
+
+/** The group that acknowledges. */
+export interface Group {
+  readonly commands: RedisClient
+  readonly partitions: readonly PartitionKeys[]
+  readonly group: string
+}
+
+/**
+ * Acknowledges entries whose outcome is durable: with one XACK a partition, or, where an entry has dead letters, together
+ * with them in one atomic script.
+ * @param report gets each command
+ * @throws what Redis or the connection answers; acknowledging again changes nothing
+ */
+export async function acknowledge(
+  { commands, partitions, group }: Group,
+  outcomes: readonly Outcome[],
+  report?: Report,
+): Promise<void> {
+  await Promise.all(
+    partitions.map(async ({ partition, events, dead }) => {
+      const own = outcomes.filter(({ entry }) => entry.partition === partition)
+      const ids = own.filter(({ letters }) => letters.length === 0).map(({ entry }) => entry.id)
+      if (ids.length > 0) {
+        const about = {
+          system: 'redis',
+          operation: OPERATION.settle,
+          target: events,
+          count: ids.length,
+        } as const
+        await reported(about, report, () => commands.call('XACK', [events, group, ...ids]))
+      }
+      await Promise.all(
+        own
+          .filter(({ letters }) => letters.length > 0)
+          .map(({ entry, letters }) => {
+            const args = [group, entry.id, ...letters.flatMap(letterFields)]
+            const about = { system: 'redis', operation: OPERATION.bury, target: dead, count: 1 } as const
+            const why = { reason: letters[0]?.reason }
+            return reported({ ...about, ...why }, report, () => bury(commands, [dead, events], args))
+          }),
+      )
+    }),
+  )
+}
