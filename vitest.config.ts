@@ -31,10 +31,7 @@ export default defineConfig({
         // The edge's tests once more, on its other HTTP server.
         test: {
           name: 'edge on node:http',
-          include: [
-            'test/integration/{edge-*,bytes,openapi,samples}.test.ts',
-            'test/fault/edge-killed.test.ts',
-          ],
+          include: ['test/integration/{edge-*,bytes,openapi,samples}.test.ts', 'test/fault/edge-*.test.ts'],
           globalSetup: ['test/support/curl.ts', 'test/support/services.ts', 'test/support/promtool.ts'],
           env: { EDGE_HTTP: 'node' },
           testTimeout: 120_000,

@@ -90,7 +90,7 @@ const OTHERS = [
 const TARGETS = {
   tributary: (bed: Bed) => startTributary(bed),
   'tributary, node:http': (bed: Bed) => startTributary(bed, { EDGE_HTTP: 'node' }),
-  'tributary, 2 processes': (bed: Bed) => startTributary(bed, { EDGE_PROCESSES: '2' }),
+  'tributary, 2 processes': (bed: Bed) => startTributary(bed, { REUSE_PORT: 'true' }, undefined, 2),
   ceiling: async () => {
     const child = await startChild(new URL('./edge/ceiling.js', import.meta.url))
     return { port: Number(child.ready), pids: [child.pid], kept: async () => Number.NaN, end: child.end }
@@ -99,18 +99,21 @@ const TARGETS = {
   'fastify, XADD alone': (bed: Bed) => startFastify(bed, 'alone'),
 } as const satisfies Record<string, (bed: Bed) => Promise<Target>>
 
+/** @param checkout folder of another built checkout, which the edges are taken from @param count of edges on the port */
 async function startTributary(
   bed: Bed,
   env: Readonly<Record<string, string>> = {},
   checkout?: string,
+  count = 1,
 ): Promise<Target> {
   const port = await freePort()
-  const edge: RoleProcess = await bed.start('edge', { PORT: String(port), ...env }, checkout)
+  const start = () => bed.start('edge', { PORT: String(port), ...env }, checkout)
+  const edges: readonly RoleProcess[] = await Promise.all(Array.from({ length: count }, start))
   return {
     port,
-    pids: [edge.pid],
+    pids: edges.map(({ pid }) => pid),
     kept: () => bed.client.xlen(KEYS[0]?.events ?? ''),
-    end: () => bed.stop(edge),
+    end: async () => void (await Promise.all(edges.map((edge) => bed.stop(edge)))),
   }
 }
 

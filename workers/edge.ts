@@ -15,17 +15,13 @@ import { checkAppends } from '../src/stream/ready.js'
 import type { RedisClient } from '../src/stream/redis.js'
 import { EdgeMetrics } from '../src/telemetry/edge-metrics.js'
 import { seldomWarn } from '../src/telemetry/log.js'
-import { startEdgeProcesses } from './edge-processes.js'
 import { type Host, openRedis, persist, type Role } from './role.js'
 
 /** A body may take this long to arrive, in ms: the slowest that CXone gives up after. */
 const BODY_TIMEOUT_MS = 30_000
 
-/** Takes webhooks and puts them into the log, in this process or in several. */
-export const start: Role = (host) =>
-  host.config.EDGE_PROCESSES > 1 && !host.isSibling ? startEdgeProcesses(host) : startOne(host)
-
-const startOne: Role = async (host) => {
+/** Takes webhooks and puts them into the log. */
+export const start: Role = async (host) => {
   const { config, log, lifecycle, admin } = host
   const contracts = [...accessOf(config, CONTRACTS)].map(([contract, access]) => ({ contract, access }))
   for (const { contract, access } of contracts) {
@@ -51,7 +47,7 @@ const startOne: Role = async (host) => {
     tracing: host.telemetry.tracing,
     metrics,
     maxConnections: connections,
-    shared: host.isSibling,
+    reusePort: config.REUSE_PORT === 'true',
     bufferBytes: config.EDGE_BUFFER_BYTES,
     maxBodyBytes: config.MAX_BODY_BYTES,
     bodyTimeoutMs: BODY_TIMEOUT_MS,

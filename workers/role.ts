@@ -38,8 +38,6 @@ export interface Host {
   readonly lifecycle: Lifecycle
   readonly admin: Admin
   readonly telemetry: Telemetry
-  /** Whether this process is one of several that do the same side by side; another one has started them. */
-  readonly isSibling: boolean
 }
 
 /** Starts a role in this process; resolves when it works. It ends with the process's lifecycle. */

@@ -1,4 +1,4 @@
-import { Command, Option } from 'commander'
+import { Command } from 'commander'
 import type { Role } from '../../workers/role.js'
 import { environment, readConfig } from '../config.js'
 import { chooseHttp } from '../edge/http/choose.js'
@@ -15,7 +15,6 @@ export function startCommand(): Command {
   return new Command('start')
     .description('Run one role or several in this process, until SIGTERM')
     .argument('<role...>', `any of ${ROLES.join(', ')}`)
-    .addOption(new Option('--sibling', 'one of several: they share the port').hideHelp())
     .addHelpText(
       'after',
       `
@@ -32,10 +31,7 @@ Nothing that was acknowledged is lost either way.`,
     .action(startRoles)
 }
 
-async function startRoles(
-  names: string[],
-  { sibling = false }: { readonly sibling?: boolean },
-): Promise<void> {
+async function startRoles(names: string[]): Promise<void> {
   const unknown = names.filter((name) => !ROLES.includes(name))
   if (unknown.length > 0) {
     throw new Error(`There is no role ${unknown.join(', ')}: choose from ${ROLES.join(', ')}`)
@@ -52,9 +48,7 @@ async function startRoles(
     const { startTelemetry } = await import('../telemetry/sdk.js')
     const telemetry = startTelemetry(config, names, log)
     lifecycle.onClose('telemetry', () => telemetry.close())
-    // Of a sibling only the process that has started it may ask.
-    const host = sibling ? '127.0.0.1' : config.HOST
-    const admin = await startAdmin(host, config.ADMIN_PORT, lifecycle.stopping, names)
+    const admin = await startAdmin(config.HOST, config.ADMIN_PORT, lifecycle.stopping, names)
     const page = openStatusPage(config, ROLES, http)
     lifecycle.onClose('the status', () => page.close())
     lifecycle.onClose('the admin port', () => admin.close())
@@ -63,7 +57,7 @@ async function startRoles(
     // Side by side: a role that waits for its store holds up no other.
     const starting = Array.from(new Set(names), async (name) => {
       const role = (await import(`../../workers/${name}.js`)) as { start: Role }
-      await role.start({ config, log, lifecycle, admin, telemetry, isSibling: sibling })
+      await role.start({ config, log, lifecycle, admin, telemetry })
     })
     await Promise.all(starting)
     log.info({ adminPort: admin.port }, `Running ${names.join(', ')}`)

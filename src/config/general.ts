@@ -49,12 +49,12 @@ export const GENERAL = {
     description:
       'HTTP server of the edge: uWebSockets.js, node:http, or uWebSockets.js wherever it loads (auto)',
   }),
-  EDGE_PROCESSES: count(
-    'Processes that an edge consists of; they share PORT, so that it uses as many cores (Linux)',
-    1,
-    1,
-    256,
-  ),
+  REUSE_PORT: Type.Enum(['false', 'true'], {
+    default: 'false',
+    description:
+      'Whether further edges may listen on the same PORT (Linux): each has its share of the connections, and an ADMIN_PORT ' +
+      'of its own',
+  }),
   EDGE_MAX_CONNECTIONS: count(
     'Connections that may be open to the edge; one more is closed at once. Bounded by the limit of open files, too',
     10_000,

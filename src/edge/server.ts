@@ -9,14 +9,15 @@ import { refusalAnswer } from './answer.js'
 import { GroupCommit } from './append.js'
 import type { BodyLimits } from './body.js'
 import { Exchange } from './exchange.js'
-import type { HttpName, HttpRequest, StartHttpServer } from './http/http.js'
+import type { HttpChoice } from './http/choose.js'
+import type { HttpName, HttpRequest } from './http/http.js'
 import { type GuardedContract, type Log, receiver } from './receive.js'
 import { RequestTrace } from './request-trace.js'
 import { type EdgeStats, Traffic } from './traffic.js'
 
 export interface EdgeOptions extends BodyLimits {
   /** The HTTP server: see `chooseHttp`. */
-  readonly http: { readonly name: HttpName; readonly start: StartHttpServer }
+  readonly http: HttpChoice
   readonly host: string
   /** 0 takes a free one. */
   readonly port: number
@@ -30,8 +31,8 @@ export interface EdgeOptions extends BodyLimits {
   readonly metrics?: EdgeMetrics | undefined
   /** Connections that may be open; one more is closed at once. */
   readonly maxConnections: number
-  /** Whether other processes of this edge listen on the same port: Linux gives each its share of the connections. */
-  readonly shared?: boolean
+  /** Whether further edges may listen on the same port: Linux gives each its share of the connections. */
+  readonly reusePort?: boolean
   /** Memory that bodies may take before requests are refused, in bytes. */
   readonly bufferBytes: number
   /** How long Redis may take to keep a request before it is refused, in ms. */
@@ -68,6 +69,12 @@ const QUIET_MS = 100
  */
 export async function startEdge(options: EdgeOptions): Promise<Edge> {
   const { host, port, producer, appendTimeoutMs, onError, tracing, metrics } = options
+  if (options.reusePort && (port === 0 || !options.http.sharesPort)) {
+    throw new Error(
+      'REUSE_PORT=true needs Linux, a PORT other than 0, and uWebSockets.js or Node 22.12 or newer. ' +
+        `This is ${process.platform}, PORT is ${port}, and the HTTP server ${options.http.name} of Node ${process.version}.`,
+    )
+  }
   const traffic = new Traffic(options.bufferBytes)
   const log: Log = {
     entries: new GroupCommit(
@@ -95,7 +102,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
     .start({
       host,
       port,
-      shared: options.shared ?? false,
+      reusePort: options.reusePort ?? false,
       maxConnections: options.maxConnections,
       routes,
       fallback: refuseAll('not_found', traffic, tracing, metrics?.route(undefined)),

@@ -81,32 +81,6 @@ export class Traffic {
   }
 }
 
-/** The figures of several edges as those of one: counts are added; of durations the longest counts. */
-export function together(edges: readonly EdgeStats[]): EdgeStats & { readonly processes: number } {
-  const sum = (of: (edge: EdgeStats) => number) => edges.reduce((total, edge) => total + of(edge), 0)
-  const longest = (of: (latency: Quantiles) => number | undefined) => {
-    const known = edges.flatMap(({ latencyMs }) => of(latencyMs) ?? [])
-    return known.length > 0 ? Math.max(...known) : undefined
-  }
-  const refused = noneRefused()
-  for (const code of Object.keys(refused) as RefusalCode[]) refused[code] = sum((edge) => edge.refused[code])
-  return {
-    accepted: sum(({ accepted }) => accepted),
-    refused,
-    aborted: sum(({ aborted }) => aborted),
-    inFlight: sum(({ inFlight }) => inFlight),
-    bufferedBytes: sum(({ bufferedBytes }) => bufferedBytes),
-    connections: sum(({ connections }) => connections),
-    turnedAway: sum(({ turnedAway }) => turnedAway),
-    latencyMs: {
-      p50: longest(({ p50 }) => p50),
-      p99: longest(({ p99 }) => p99),
-      p999: longest(({ p999 }) => p999),
-    },
-    processes: edges.length,
-  }
-}
-
 function noneRefused(): Record<RefusalCode, number> {
   const codes = Object.keys(REFUSALS) as RefusalCode[]
   return Object.fromEntries(codes.map((code) => [code, 0])) as Record<RefusalCode, number>

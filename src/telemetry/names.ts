@@ -156,8 +156,6 @@ export const LABEL = {
   stream: 'stream',
   group: 'group',
   pool: 'db.client.connection.pool.name',
-  /** Which process of an edge that consists of several: 0 is the one that keeps them. */
-  process: 'process',
   cpuMode: 'cpu.mode',
   server: 'server',
 } as const

@@ -22,7 +22,7 @@ const VALUES = new Set<string>([
   ...['active', 'major', 'minor', 'incremental', 'weakcb'],
   ...['202', 'success', 'failure', 'idle', 'used', 'user', 'system', 'cxone:{0}:events'],
   ...Object.values(OPERATION),
-  ...['postgresql', 'mongodb', 'redis', 'COPY', 'find', 'bulkWrite'],
+  ...['postgresql', 'mongodb', 'redis', 'COPY', 'find', 'bulkWrite', 'uws', 'node'],
 ])
 
 test('every role tells its figures, as documented, and Prometheus takes them', async (context) => {

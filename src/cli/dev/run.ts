@@ -1,8 +1,10 @@
 import { mkdir } from 'node:fs/promises'
+import { availableParallelism } from 'node:os'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { ENTITIES } from '../../../schemas/index.js'
 import type { Config, Environment } from '../../config.js'
+import { chooseHttp } from '../../edge/http/choose.js'
 import { freePort } from '../../embedded/port.js'
 import type { Lifecycle } from '../../shutdown.js'
 import { migrateMongo } from '../../sinks/mongo/migrate.js'
@@ -11,8 +13,18 @@ import { preflight } from './preflight.js'
 import { type RoleProcess, startRole } from './roles.js'
 import { type Services, startServices } from './services.js'
 
-/** Each in a process of its own, its admin port counted up from ADMIN_PORT. */
-const ROLES = ['edge', 'postgres', 'mongo', 'feed', 'maintenance']
+const ROLES = ['edge', 'postgres', 'mongo', 'feed', 'maintenance'] as const
+
+/** Cores that one edge, Redis, the workers and the stores have enough to do with. */
+const CORES_OF_ONE_EDGE = 2
+
+/**
+ * The roles of a run, each in a process of its own: a second edge on the same port where a further core is there for it.
+ * @param sharesPort whether the edge's HTTP server can share a port
+ */
+export function rolesOf(cores: number, sharesPort: boolean): readonly string[] {
+  return cores > CORES_OF_ONE_EDGE && sharesPort ? [...ROLES, 'edge'] : ROLES
+}
 
 /** A running Tributary with everything it needs. */
 export interface DevRun {
@@ -37,7 +49,8 @@ export async function startRun(
 ): Promise<DevRun> {
   const home = resolve(config.TRIBUTARY_HOME)
   await preflight(config, home, lifecycle.stopping)
-  const ports = await choosePorts(config)
+  const wanted = rolesOf(availableParallelism(), chooseHttp(config.EDGE_HTTP).sharesPort && config.PORT !== 0)
+  const ports = await choosePorts(config, wanted.length)
   say('Starting the servers ...')
   const services = await startServices(config, home, (line) => say(`  ${line}`), lifecycle.stopping)
   lifecycle.onClose('servers', async () => {
@@ -51,7 +64,8 @@ export async function startRun(
     POSTGRES_URL: services.postgres.url,
     MONGODB_URL: services.mongo?.url,
   }
-  const roles = await startRoles({ ...env, ...urls }, ports.admin, home, lifecycle, say)
+  const reuse = wanted.filter((role) => role === 'edge').length > 1 ? { REUSE_PORT: 'true' } : {}
+  const roles = await startRoles(wanted, { ...env, ...urls, ...reuse }, ports.admin, home, lifecycle, say)
   const url = `http://127.0.0.1:${ports.edge}`
   say(
     `Listening on ${url}; figures on ${roles.map(({ role, adminPort }) => `:${adminPort}/stats (${role})`).join(', ')}`,
@@ -61,19 +75,19 @@ export async function startRun(
 
 /**
  * The ports of this run, before anything is installed or started. Of an admin port that is 0 its role chooses.
+ * @param roles how many need an admin port
  * @throws Error that names the variable of a port that is taken
  */
-async function choosePorts({
-  HOST,
-  PORT,
-  ADMIN_PORT,
-}: Config): Promise<{ edge: number; admin: readonly number[] }> {
+async function choosePorts(
+  { HOST, PORT, ADMIN_PORT }: Config,
+  roles: number,
+): Promise<{ edge: number; admin: readonly number[] }> {
   const named = (variable: string) => (error: Error) => {
     throw new Error(`${error.message} The variable is ${variable}.`)
   }
-  const range = `ADMIN_PORT (the roles take ${ADMIN_PORT} to ${ADMIN_PORT + ROLES.length - 1})`
+  const range = `ADMIN_PORT (the roles take ${ADMIN_PORT} to ${ADMIN_PORT + roles - 1})`
   const edge = await freePort(PORT, HOST).catch(named('PORT'))
-  const admin = ROLES.map((_, i) =>
+  const admin = Array.from({ length: roles }, (_, i) =>
     ADMIN_PORT === 0 ? 0 : freePort(ADMIN_PORT + i, HOST).catch(named(range)),
   )
   return { edge, admin: await Promise.all(admin) }
@@ -92,6 +106,7 @@ async function migrate(
 }
 
 async function startRoles(
+  wanted: readonly string[],
   env: Environment,
   adminPorts: readonly number[],
   home: string,
@@ -101,8 +116,10 @@ async function startRoles(
   const logs = join(home, 'logs')
   await mkdir(logs, { recursive: true })
   const main = fileURLToPath(new URL('../main.js', import.meta.url))
-  const starting = ROLES.filter((role) => role !== 'mongo' || env.MONGODB_URL).map(async (role, i) => {
-    const logFile = join(logs, `${role}.log`)
+  const starting = wanted.map(async (role, i) => {
+    if (role === 'mongo' && !env.MONGODB_URL) return undefined
+    const isSecond = wanted.indexOf(role) < i
+    const logFile = join(logs, `${role}${isSecond ? '-2' : ''}.log`)
     const adminPort = adminPorts[i] ?? 0
     const running = await startRole(
       { main, role, env, adminPort, logFile, onWarning: say },
@@ -121,8 +138,8 @@ async function startRoles(
   })
   // All of them, so that none is left behind when another does not start.
   const started = await Promise.allSettled(starting)
-  return started.map((one) => {
-    if (one.status === 'fulfilled') return one.value
-    throw one.reason
+  return started.flatMap((one) => {
+    if (one.status === 'rejected') throw one.reason
+    return one.value ?? []
   })
 }

@@ -17,6 +17,8 @@ export interface Platform {
 export interface HttpChoice {
   readonly name: HttpName
   readonly start: StartHttpServer
+  /** Whether several processes can listen on one port with it. */
+  readonly sharesPort: boolean
   /** Why it is not uWebSockets.js, what that costs and what helps, in one line; left out where it was wanted. */
   readonly notice?: string
 }
@@ -30,14 +32,15 @@ export function chooseHttp(
   setting: 'auto' | HttpName,
   load: (name: string) => UWebSockets = createRequire(import.meta.url),
 ): HttpChoice {
-  if (setting === 'node') return { name: 'node', start: startNode }
+  const node = { name: 'node', start: startNode, sharesPort: nodeSharesPort() } as const
+  if (setting === 'node') return node
   try {
-    return { name: 'uws', start: startUws(load('uWebSockets.js')) }
+    return { name: 'uws', start: startUws(load('uWebSockets.js')), sharesPort: process.platform === 'linux' }
   } catch (error) {
     const why = explainLoadFailure(thisPlatform(), error)
     if (setting === 'uws') throw new Error(`EDGE_HTTP=uws: ${why} Or set EDGE_HTTP=node.`, { cause: error })
     const notice = `The edge runs on node:http, which takes about 1.6 times the CPU for a request: ${why}`
-    return { name: 'node', start: startNode, notice }
+    return { ...node, notice }
   }
 }
 
@@ -50,6 +53,12 @@ export function explainLoadFailure({ node, glibc, system }: Platform, cause: unk
     'It needs glibc 2.27 with Node 20, and glibc 2.38 with Node 22 and 24.',
     'Run it on Debian 13 or another system with glibc 2.38, or with Node 20.',
   ].join(' ')
+}
+
+/** Older versions of Node ignore `reusePort`. */
+function nodeSharesPort(): boolean {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
+  return process.platform === 'linux' && (major > 22 || (major === 22 && minor >= 12))
 }
 
 function thisPlatform(): Platform {

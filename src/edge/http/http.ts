@@ -58,8 +58,8 @@ export interface HttpServerOptions {
   readonly host: string
   /** 0 takes a free one. */
   readonly port: number
-  /** Whether other processes listen on the same port: Linux gives each its share of the connections. */
-  readonly shared: boolean
+  /** Whether other processes may listen on the same port: Linux gives each its share of the connections. */
+  readonly reusePort: boolean
   readonly maxConnections: number
   readonly routes: readonly HttpRoute[]
   /** Requests of every other path. */

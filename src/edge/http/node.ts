@@ -26,9 +26,7 @@ const LENGTH_ERRORS = new Set([
  * its 400 at once, and nothing behind it is read.
  */
 export const startNode: StartHttpServer = async (options) => {
-  const { host, port, shared, maxConnections } = options
-  if (shared && !canShare())
-    throw new Error('node:http can share a port on Linux with Node 22.12 or newer only')
+  const { host, port, reusePort, maxConnections } = options
   const routes = new Map(options.routes.map((route) => [route.path, route]))
   const connections = new Map<Socket, NodeConnection>()
   const server = createServer({
@@ -77,7 +75,7 @@ export const startNode: StartHttpServer = async (options) => {
     for (const connection of connections.values()) connection.cutIfSlow()
   }, LOOK_MS).unref()
 
-  server.listen({ host, port, ...(shared && { reusePort: true }) })
+  server.listen({ host, port, ...(reusePort && { reusePort }) })
   await once(server, 'listening').catch((cause: NodeJS.ErrnoException) => {
     clearInterval(looks)
     throw new Error(explainListen(cause), { cause })
@@ -93,12 +91,6 @@ export const startNode: StartHttpServer = async (options) => {
       server.closeAllConnections()
     },
   }
-}
-
-/** Older ones ignore `reusePort`. */
-function canShare(): boolean {
-  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
-  return process.platform === 'linux' && (major > 22 || (major === 22 && minor >= 12))
 }
 
 function codeOf({ code = '' }: NodeJS.ErrnoException): RefusalCode | undefined {

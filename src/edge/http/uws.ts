@@ -44,9 +44,9 @@ export function startUws(uws: UWebSockets): StartHttpServer {
       app.any(path, adapted(other))
     }
     app.any('/*', adapted(options.fallback))
-    const { host, port, shared } = options
+    const { host, port, reusePort } = options
     const socket = await new Promise<us_listen_socket | false>((resolve) => {
-      app.listen(host, port, shared ? SHARED_PORT : EXCLUSIVE_PORT, resolve)
+      app.listen(host, port, reusePort ? SHARED_PORT : EXCLUSIVE_PORT, resolve)
     })
     if (!socket) {
       app.close()

@@ -27,7 +27,8 @@ describe('the HTTP server of an edge', () => {
   })
 
   it('is node:http without a word where EDGE_HTTP asks for it, though the other loads', () => {
-    expect(chooseHttp('node', loading)).toEqual({ name: 'node', start: expect.any(Function) })
+    const { name, notice } = chooseHttp('node', loading)
+    expect([name, notice]).toEqual(['node', undefined])
   })
 
   it('is not replaced where EDGE_HTTP asks for uWebSockets.js', () => {
