@@ -70,7 +70,6 @@ export const ATTRIBUTE = {
   statusCode: 'http.response.status_code',
   urlPath: 'url.path',
   urlScheme: 'url.scheme',
-  serverPort: 'server.port',
   messagingSystem: 'messaging.system',
   operationName: 'messaging.operation.name',
   operationType: 'messaging.operation.type',

@@ -7,9 +7,9 @@ import {
 } from '@opentelemetry/sdk-metrics'
 
 /** `Content-Type` of Prometheus' text format. */
-export const PROMETHEUS_TYPE = 'text/plain; version=0.0.4; charset=utf-8'
+const PROMETHEUS_TYPE = 'text/plain; version=0.0.4; charset=utf-8'
 /** `Content-Type` of OpenMetrics. */
-export const OPENMETRICS_TYPE = 'application/openmetrics-text; version=1.0.0; charset=utf-8'
+const OPENMETRICS_TYPE = 'application/openmetrics-text; version=1.0.0; charset=utf-8'
 
 /** How Prometheus spells a unit at the end of a name. */
 const SUFFIXES: Readonly<Record<string, string>> = { s: 'seconds', By: 'bytes' }

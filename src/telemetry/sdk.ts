@@ -110,7 +110,7 @@ function pushOf(config: Config, losses: Losses) {
 }
 
 /** Names the process; `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES` win. */
-export function resourceOf(config: Config, roles: readonly string[]): Resource {
+function resourceOf(config: Config, roles: readonly string[]): Resource {
   const name = config.OTEL_SERVICE_NAME
   return resourceFromAttributes({
     [ATTRIBUTE.serviceName]: [SERVICE, ...roles].join('-'),

@@ -9,7 +9,7 @@ import type { Losses } from './losses.js'
 import type { SpanRoom } from './tracing.js'
 
 /** Spans that a process exports in a ms, over time. The SDK takes 9 to 15 us a span: so about a tenth of a core. */
-export const SPANS_A_MS = 6
+const SPANS_A_MS = 6
 
 /** How spans are sent. */
 export interface SpanBudgetOptions extends Omit<BatchSpanProcessorOptions, 'maxQueueSize'> {

@@ -5,6 +5,7 @@ import { expect, onTestFinished, test, vi } from 'vitest'
 import { targetOf } from '../../src/config/otlp.js'
 import { createMetricExporter } from '../../src/telemetry/exporters.js'
 import { Histogram } from '../../src/telemetry/histogram.js'
+import { type LogFigures, observeLog } from '../../src/telemetry/log-metrics.js'
 import { Losses } from '../../src/telemetry/losses.js'
 import { createMetrics, type Push } from '../../src/telemetry/metrics.js'
 import { METRIC } from '../../src/telemetry/names.js'
@@ -99,6 +100,35 @@ test('a gauge that is told no more is absent, and so is a label of it', async ()
   expect(await told()).toEqual([])
   groups = ['postgres']
   expect(await told()).toEqual(['postgres'])
+  await metrics.close()
+})
+
+test('the figures of the log go with the lead, and those of a group with the group', async () => {
+  const metrics = start()
+  const reading = {
+    undelivered: 7,
+    lagKnown: true,
+    pending: 1,
+    oldestUndeliveredMs: 2_000,
+    oldestPendingMs: 0,
+  }
+  const figures = (...groups: string[]): LogFigures => ({
+    lengths: new Map([['cxone:{0}:events', 9]]),
+    bytes: 100,
+    groups: new Map(groups.map((group) => [group, reading])),
+    deadLetters: new Map(),
+    memory: undefined,
+    stalled: undefined,
+  })
+  let now: LogFigures | undefined = figures('postgres', 'mongo')
+  observeLog(metrics, () => now)
+  const lag = async () => total(samplesOf(await metrics.text()), 'redis_stream_group_lag')
+  expect(await lag()).toBe(14)
+  now = figures('mongo')
+  expect(await lag()).toBe(7)
+  // Another replica leads now, or Redis does not answer.
+  now = undefined
+  expect(await metrics.text()).not.toContain('redis_stream')
   await metrics.close()
 })
 
