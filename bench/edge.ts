@@ -1,5 +1,5 @@
-import type { RoleProcess } from '../src/cli/dev/roles.js'
-import { freePort } from '../src/embedded/port.js'
+import type { RoleProcess } from '../src/dev/roles.js'
+import { freePort } from '../src/dev/services/port.js'
 import { Durations } from '../src/health/durations.js'
 import { type Generator, startGenerator } from './load/generator.js'
 import type { RequestRecipe } from './load/plan.js'

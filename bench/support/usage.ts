@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs'
-import { childrenOf } from '../../src/embedded/processes.js'
+import { childrenOf } from '../../src/dev/services/processes.js'
 
 /** Of Linux, for all processors that Node runs on. */
 const TICKS_A_SECOND = 100

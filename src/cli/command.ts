@@ -83,3 +83,19 @@ export function parseShare(text: string): number {
   if (!(share >= 0 && share <= 1)) throw new InvalidArgumentError('It must be a share from 0 to 1: 0.05.')
   return share
 }
+
+const UNITS = new Map([
+  ['s', 1_000],
+  ['m', 60_000],
+  ['h', 3_600_000],
+  ['d', 86_400_000],
+])
+
+/** @returns milliseconds since 1970 of a date, or of an age from now. @throws InvalidArgumentError */
+export function parseMoment(text: string): number {
+  const [, count, unit = ''] = /^(\d{1,9})([smhd])$/.exec(text) ?? []
+  if (count !== undefined) return Math.max(0, Date.now() - Number(count) * (UNITS.get(unit) ?? 0))
+  const moment = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : Number.NaN
+  if (moment >= 0) return moment
+  throw new InvalidArgumentError('It must be an age like 2h or a date like 2026-11-22T09:30:00Z.')
+}

@@ -1,7 +1,7 @@
 import { Command } from 'commander'
 import { type Environment, environment, readConfig, VARIABLES } from '../config.js'
 import { chooseHttp } from '../edge/http/choose.js'
-import { table } from './table.js'
+import { table } from '../text.js'
 
 /** A variable and its present value, fit to be seen by anybody. */
 export interface Setting {

@@ -1,11 +1,11 @@
 import { Command, InvalidArgumentError } from 'commander'
 import { CONTRACTS } from '../../schemas/index.js'
 import { authVariable, type Environment, environment, readConfig, secretsVariable } from '../config.js'
+import { startRun } from '../dev/run.js'
+import { printInvitation, runTraffic, type TrafficOptions } from '../dev/sample-traffic.js'
 import { createLifecycle } from '../shutdown.js'
 import { createLog } from '../telemetry/log.js'
 import { parsePositive, parseWhole } from './command.js'
-import { startRun } from './dev/run.js'
-import { printInvitation, runTraffic, type TrafficOptions } from './dev/traffic.js'
 
 /** Time for the roles to finish after Ctrl-C, in ms: longer than their own. */
 const STOP_TIMEOUT_MS = 40_000

@@ -4,13 +4,11 @@ import { newReplayTally, type ReplayTally } from '../pipeline/replay.js'
 import { redisTime } from '../stream/lag.js'
 import { redisError } from '../stream/redis.js'
 import { readWindow, wholeSince } from '../stream/window.js'
-import { CommandError, interruption, parsePositive } from './command.js'
+import { clip, table } from '../text.js'
+import { CommandError, interruption, parseMoment, parsePositive } from './command.js'
 import { type Connected, withRedis } from './connection.js'
-import { clip } from './dead/list.js'
-import { showProgress } from './dead/progress.js'
-import { parseMoment } from './dead/selection.js'
+import { showProgress } from './progress.js'
 import { openTarget, TARGETS, type Target, type TargetName } from './replay/target.js'
-import { table } from './table.js'
 
 interface ReplayArguments {
   readonly from: string

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Command } from 'commander'
 import { readStatus, type Status, statusJson } from '../ops/status.js'
+import { duration, table } from '../text.js'
 import { interruption, parsePositive } from './command.js'
 import { withRedis } from './connection.js'
 import { ROLES } from './start.js'
-import { table } from './table.js'
 
 /** `tributary status`: how far each sink is. */
 export function statusCommand(): Command {
@@ -66,12 +66,6 @@ function showStatus({ groups, edge }: Status, partitions: number): string {
     ]
   })
   return [table(COLUMNS, rows, COLUMNS.slice(1)), ...hints].join('\n')
-}
-
-function duration(ms: number): string {
-  if (ms < 10_000) return `${(ms / 1_000).toFixed(1)} s`
-  if (ms < 600_000) return `${Math.round(ms / 1_000)} s`
-  return ms < 36_000_000 ? `${Math.round(ms / 60_000)} min` : `${Math.round(ms / 3_600_000)} h`
 }
 
 async function repeat(work: () => Promise<void>, pauseMs: number, signal: AbortSignal): Promise<void> {

@@ -1,4 +1,4 @@
-import type { Service } from '../../src/embedded/service.js'
+import type { Service } from '../../src/dev/services/service.js'
 import { startProxy, type TcpProxy } from '../support/proxy.js'
 
 /** The connections of a run, each through a proxy of its own, by names like `postgres-1>redis`. */

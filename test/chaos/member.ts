@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type RoleProcess, startRole } from '../../src/cli/dev/roles.js'
+import { type RoleProcess, startRole } from '../../src/dev/roles.js'
 
 /** What a process is started with. */
 export interface MemberOptions {

@@ -1,4 +1,4 @@
-import { Random } from '../../src/cli/traffic/random.js'
+import { Random } from '../../src/dev/traffic/random.js'
 
 /** What can be struck: names of processes, servers and connections (`postgres-1>redis`). */
 export interface Shape {

@@ -1,4 +1,4 @@
-import { table } from '../../src/cli/table.js'
+import { table } from '../../src/text.js'
 import type { Struck } from './faults.js'
 import type { Sent } from './traffic.js'
 import type { Verdict } from './verdict.js'

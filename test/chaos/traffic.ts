@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
-import type { Letter } from '../../src/cli/traffic/author.js'
-import { type SampleRequest, sampleRequests } from '../../src/cli/traffic/samples.js'
-import { type Delivery, transmit } from '../../src/cli/traffic/sender.js'
+import type { Letter } from '../../src/dev/traffic/author.js'
+import { type SampleRequest, sampleRequests } from '../../src/dev/traffic/samples.js'
+import { type Delivery, transmit } from '../../src/dev/traffic/sender.js'
 import { SENDERS } from './fleet.js'
 
 /** What a sender that is out for trouble sends. */

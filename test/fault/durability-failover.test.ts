@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { dataAction } from '../../schemas/data-action.js'
-import type { Service } from '../../src/embedded/service.js'
+import type { Service } from '../../src/dev/services/service.js'
 import type { Durability } from '../../src/stream/durability.js'
 import { openEdge, post, type TestEdge } from '../support/edge.js'
 import { startProxy, type TcpProxy } from '../support/proxy.js'

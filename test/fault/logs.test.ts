@@ -1,6 +1,6 @@
 import { expect, onTestFinished, test } from 'vitest'
 import { CONTRACTS } from '../../schemas/index.js'
-import { headersOf } from '../../src/cli/traffic/signing.js'
+import { headersOf } from '../../src/dev/traffic/signing.js'
 import { FRAGMENTS, malformedBodies } from '../support/hostile-bodies.js'
 import { startOtlpReceiver } from '../support/otlp.js'
 import { createRig, SENDERS } from '../support/rig.js'

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import type { SendReport } from '../../src/cli/traffic/sender.js'
+import type { SendReport } from '../../src/dev/traffic/sender.js'
 import { expectNothingLost } from '../support/account.js'
 import { createRig } from '../support/rig.js'
 

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import { expect, test } from 'vitest'
-import type { RoleProcess } from '../../src/cli/dev/roles.js'
+import type { RoleProcess } from '../../src/dev/roles.js'
 import { browse } from '../../src/stream/dead-letters/browse.js'
 import { partitionKeys } from '../../src/stream/keys.js'
 import { createRedis } from '../../src/stream/redis.js'

@@ -1,6 +1,6 @@
 import { Redis } from 'ioredis'
 import { expect, onTestFinished, test } from 'vitest'
-import { type RoleProcess, readStats } from '../../src/cli/dev/roles.js'
+import { type RoleProcess, readStats } from '../../src/dev/roles.js'
 import type { BacklogFigures } from '../../src/edge/backlog-watch.js'
 import type { EdgeStats } from '../../src/edge/traffic.js'
 import { readMemory } from '../../src/stream/memory.js'

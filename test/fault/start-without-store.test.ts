@@ -1,7 +1,7 @@
 import { fork } from 'node:child_process'
 import { resolve } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { freePort } from '../../src/embedded/port.js'
+import { freePort } from '../../src/dev/services/port.js'
 import { createRig } from '../support/rig.js'
 import { until } from '../support/stream.js'
 

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
-import { readStats } from '../../src/cli/dev/roles.js'
+import { readStats } from '../../src/dev/roles.js'
 import type { WorkerFigures } from '../../src/health/stats.js'
 import { createRedis } from '../../src/stream/redis.js'
 import { expectNothingLost } from '../support/account.js'

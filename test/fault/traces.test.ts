@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
 import { CONTRACTS } from '../../schemas/index.js'
-import { type RoleProcess, readStats } from '../../src/cli/dev/roles.js'
+import { type RoleProcess, readStats } from '../../src/dev/roles.js'
 import { openClient } from '../../src/stream/client.js'
 import { type Manners, type OtlpReceiver, startOtlpReceiver } from '../support/otlp.js'
 import { createRig } from '../support/rig.js'

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { CONTRACTS, ENTITIES } from '../../schemas/index.js'
-import { sampleRequests } from '../../src/cli/traffic/samples.js'
+import { sampleRequests } from '../../src/dev/traffic/samples.js'
 import type { Field, State } from '../../src/state/state.js'
 import type { Entry } from '../../src/stream/entry.js'
 import { dueOf } from '../chaos/due.js'

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { beforeAll, expect, inject, onTestFinished, test } from 'vitest'
 import { CONTRACTS, ENTITIES } from '../../schemas/index.js'
-import { openStores } from '../../src/cli/stores.js'
+import { openStores } from '../../src/dev/ledger/stores.js'
 import { createDecoder } from '../../src/pipeline/decode.js'
 import { deliver } from '../../src/pipeline/deliver.js'
 import { migrateMongo } from '../../src/sinks/mongo/migrate.js'

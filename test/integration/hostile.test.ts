@@ -2,7 +2,7 @@ import { Agent } from 'node:http'
 import { expect, test } from 'vitest'
 import type { Contract } from '../../schemas/contract.js'
 import { CONTRACTS } from '../../schemas/index.js'
-import { balances } from '../../src/cli/ledger.js'
+import { balances } from '../../src/dev/ledger/ledger.js'
 import { post, type TestEdge } from '../support/edge.js'
 import {
   type Fate,

@@ -1,6 +1,6 @@
 import pg from 'pg'
 import { expect, onTestFinished, test } from 'vitest'
-import { balances } from '../../src/cli/ledger.js'
+import { balances } from '../../src/dev/ledger/ledger.js'
 import { createRedis } from '../../src/stream/redis.js'
 import { createRig } from '../support/rig.js'
 

@@ -5,8 +5,8 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { describe, expect, inject, it, onTestFinished, vi } from 'vitest'
-import { preflight, type Room } from '../../src/cli/dev/preflight.js'
 import { readConfig } from '../../src/config.js'
+import { preflight, type Room } from '../../src/dev/preflight.js'
 
 const MAIN = resolve(import.meta.dirname, '../../dist/src/cli/main.js')
 const ROOM: Room = { memory: 8_000, disk: 8_000 }

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, inject, it, onTestFinished } from 'vitest'
 import { readConfig } from '../../src/config.js'
-import { freePort } from '../../src/embedded/port.js'
+import { freePort } from '../../src/dev/services/port.js'
 import { openStatusPage, type Status, sharedFor } from '../../src/ops/status.js'
 import { checkAppends } from '../../src/stream/ready.js'
 import { ownServers } from '../support/own.js'

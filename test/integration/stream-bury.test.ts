@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { Service } from '../../src/embedded/service.js'
+import type { Service } from '../../src/dev/services/service.js'
 import { TransientError } from '../../src/errors.js'
 import { MANIFEST } from '../../src/manifest.js'
 import { type DeadLetter, HEAD_FIELDS } from '../../src/stream/dead-letter.js'

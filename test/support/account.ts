@@ -1,6 +1,6 @@
 import { expect } from 'vitest'
-import { balances } from '../../src/cli/ledger.js'
-import type { SendReport } from '../../src/cli/traffic/sender.js'
+import { balances } from '../../src/dev/ledger/ledger.js'
+import type { SendReport } from '../../src/dev/traffic/sender.js'
 import type { Rig } from './rig.js'
 
 /** Waits for the workers, then holds that every acknowledged event is where it should be, in both stores. */

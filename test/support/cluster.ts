@@ -1,7 +1,7 @@
 import { Redis } from 'ioredis'
-import { freePort } from '../../src/embedded/port.js'
-import { run } from '../../src/embedded/run.js'
-import type { Service } from '../../src/embedded/service.js'
+import { freePort } from '../../src/dev/services/port.js'
+import { run } from '../../src/dev/services/run.js'
+import type { Service } from '../../src/dev/services/service.js'
 import { type OwnServers, ownServers } from './own.js'
 import { until } from './stream.js'
 

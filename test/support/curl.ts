@@ -1,5 +1,5 @@
-import { aptInstall, canApt } from '../../src/embedded/apt.js'
-import { versionOf } from '../../src/embedded/run.js'
+import { aptInstall, canApt } from '../../src/dev/services/apt.js'
+import { versionOf } from '../../src/dev/services/run.js'
 
 /** The curl lines that we print are pasted into a shell by the tests: curl has to be there. */
 export default async function setup(): Promise<void> {

@@ -1,12 +1,12 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { type MongoOptions, startMongo } from '../../src/embedded/mongo.js'
-import { startPostgres } from '../../src/embedded/postgres.js'
-import { freeze, inspect, send } from '../../src/embedded/processes.js'
-import { startRedis } from '../../src/embedded/redis.js'
-import { versionOf } from '../../src/embedded/run.js'
-import type { EmbeddedOptions, Service } from '../../src/embedded/service.js'
+import { type MongoOptions, startMongo } from '../../src/dev/services/mongo.js'
+import { startPostgres } from '../../src/dev/services/postgres.js'
+import { freeze, inspect, send } from '../../src/dev/services/processes.js'
+import { startRedis } from '../../src/dev/services/redis.js'
+import { versionOf } from '../../src/dev/services/run.js'
+import type { EmbeddedOptions, Service } from '../../src/dev/services/service.js'
 
 /** Where downloads are kept, for all runs. */
 const DOWNLOADS = resolve(import.meta.dirname, '../../.tributary')

@@ -2,8 +2,8 @@ import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs
 import { join, resolve } from 'node:path'
 import type {} from 'vitest'
 import type { TestProject } from 'vitest/node'
-import { canApt } from '../../src/embedded/apt.js'
-import { run, versionOf } from '../../src/embedded/run.js'
+import { canApt } from '../../src/dev/services/apt.js'
+import { run, versionOf } from '../../src/dev/services/run.js'
 
 declare module 'vitest' {
   interface ProvidedContext {

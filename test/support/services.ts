@@ -1,6 +1,6 @@
 import type {} from 'vitest'
 import type { TestProject } from 'vitest/node'
-import type { Service } from '../../src/embedded/service.js'
+import type { Service } from '../../src/dev/services/service.js'
 import { type OwnServers, ownServers, sweep } from './own.js'
 
 declare module 'vitest' {

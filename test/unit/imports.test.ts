@@ -31,7 +31,8 @@ const ROOMS = ['edge', 'pipeline', 'sinks', 'cxone', 'evolution', 'ops'].map((ro
 /** Which folder may import from which, as docs/architecture.md has it: data and imports go one way. Nothing else imports the workers or the servers. */
 const DIRECTIONS: Directions = {
   'workers/': [...ROOMS, ...LOG, 'schemas/'],
-  'src/cli/': [...ROOMS, ...LOG, 'schemas/', 'src/embedded/', 'src/cli/start.ts'],
+  'src/cli/': [...ROOMS, ...LOG, 'schemas/', 'src/dev/', 'src/text.ts', 'src/cli/start.ts'],
+  'src/dev/': [...ROOMS, ...LOG, 'schemas/', 'src/text.ts', 'src/dev/services/'],
   'src/cli/start.ts': ['src/cli/', ...ROOMS, ...LOG, 'workers/'],
   'src/edge/': [...LOG, 'schemas/'],
   'src/pipeline/': [...LOG, 'schemas/', 'src/sinks/sink.ts'],
@@ -43,7 +44,8 @@ const DIRECTIONS: Directions = {
   'src/state/': [],
   'src/telemetry/': BASE,
   'src/health/': ['src/telemetry/'],
-  'src/embedded/': ['src/errors.ts', 'src/retry.ts'],
+  'src/dev/services/': ['src/errors.ts', 'src/retry.ts'],
+  'src/dev/services/all.ts': ['src/dev/services/', 'src/config.ts'],
   'src/': ['schemas/', 'src/telemetry/'],
   'schemas/': ['src/state/', 'src/errors.ts'],
   'migrations/': ['schemas/', 'src/errors.ts'],

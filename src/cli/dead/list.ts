@@ -1,9 +1,9 @@
 import { Command } from 'commander'
 import { browse } from '../../stream/dead-letters/browse.js'
 import type { LetterHead } from '../../stream/dead-letters/letter.js'
+import { clip, duration, table } from '../../text.js'
 import { parseWhole } from '../command.js'
 import { withRedis } from '../connection.js'
-import { table } from '../table.js'
 import { headJson } from './formats.js'
 import { SELECTION_HELP, type SelectionOptions, selectionOf, withSelection } from './selection.js'
 
@@ -87,7 +87,7 @@ function show(counts: readonly Count[], newest: readonly LetterHead[], now: Date
   if (newest.length === 0) return countTable
   const rows = newest.map((letter) => ({
     ID: letter.id,
-    DIED: `${age(now.getTime() - letter.at)} ago`,
+    DIED: `${duration(now.getTime() - letter.at)} ago`,
     SINK: letter.sink,
     CONTRACT: letter.source,
     KEY: clip(letter.event || '-', 24),
@@ -98,18 +98,4 @@ function show(counts: readonly Count[], newest: readonly LetterHead[], now: Date
   const columns = ['ID', 'DIED', 'SINK', 'CONTRACT', 'KEY', 'TRIES', 'REASON', 'MESSAGE'] as const
   const more = total > newest.length ? `\nThe newest ${newest.length} of ${total}.` : ''
   return `${countTable}\n\n${table(columns, rows, ['TRIES'])}${more}`
-}
-
-/** A time in the unit that it is best told in. */
-function age(ms: number): string {
-  const minutes = Math.max(0, ms) / 60_000
-  if (minutes < 10) return `${Math.round(minutes * 60)} s`
-  if (minutes < 600) return `${Math.round(minutes)} min`
-  return minutes < 14_400 ? `${Math.round(minutes / 60)} h` : `${Math.round(minutes / 1_440)} d`
-}
-
-/** One line of printable characters: what a sender wrote must not steer a terminal. */
-export function clip(text: string, most: number): string {
-  const line = text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ')
-  return line.length > most ? `${line.slice(0, most - 1).toWellFormed()}…` : line
 }

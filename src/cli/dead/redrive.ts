@@ -5,11 +5,10 @@ import { createJudge } from '../../pipeline/redrive.js'
 import { browse, type Selection, withBodies } from '../../stream/dead-letters/browse.js'
 import type { Letter } from '../../stream/dead-letters/letter.js'
 import { moveToLog, type Redriven } from '../../stream/dead-letters/redrive.js'
+import { clip, table } from '../../text.js'
 import { interruption, parsePositive } from '../command.js'
 import { type Connected, withRedis } from '../connection.js'
-import { table } from '../table.js'
-import { clip } from './list.js'
-import { showProgress } from './progress.js'
+import { showProgress } from '../progress.js'
 import { SELECTION_HELP, type SelectionOptions, selectionOf, withSelection } from './selection.js'
 
 /** So many letters that would come back are described. */

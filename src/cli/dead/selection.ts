@@ -1,9 +1,9 @@
-import { type Command, InvalidArgumentError, Option } from 'commander'
+import { type Command, Option } from 'commander'
 import { CONTRACTS } from '../../../schemas/index.js'
 import { REASONS } from '../../errors.js'
 import type { Selection } from '../../stream/dead-letters/browse.js'
 import { EDGE } from '../../stream/origin.js'
-import { CommandError } from '../command.js'
+import { CommandError, parseMoment } from '../command.js'
 
 /** What the options of a command say of which letters it means. */
 export interface SelectionOptions {
@@ -49,20 +49,4 @@ export function selectionOf(options: SelectionOptions, ids: readonly string[] = 
     ...(key !== undefined && { key }),
     ...(ids.length > 0 && { ids }),
   }
-}
-
-const UNITS = new Map([
-  ['s', 1_000],
-  ['m', 60_000],
-  ['h', 3_600_000],
-  ['d', 86_400_000],
-])
-
-/** @returns milliseconds since 1970 of a date, or of an age from now. @throws InvalidArgumentError */
-export function parseMoment(text: string): number {
-  const [, count, unit = ''] = /^(\d{1,9})([smhd])$/.exec(text) ?? []
-  if (count !== undefined) return Math.max(0, Date.now() - Number(count) * (UNITS.get(unit) ?? 0))
-  const moment = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : Number.NaN
-  if (moment >= 0) return moment
-  throw new InvalidArgumentError('It must be an age like 2h or a date like 2026-11-22T09:30:00Z.')
 }

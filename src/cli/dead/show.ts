@@ -2,10 +2,10 @@ import { isUtf8 } from 'node:buffer'
 import { Command } from 'commander'
 import { browse, withBodies } from '../../stream/dead-letters/browse.js'
 import type { Letter } from '../../stream/dead-letters/letter.js'
+import { clip } from '../../text.js'
 import { CommandError } from '../command.js'
 import { withRedis } from '../connection.js'
 import { FORMATS, iso, meaningOf } from './formats.js'
-import { clip } from './list.js'
 import { selectionOf } from './selection.js'
 
 /** `tributary dead show`. */

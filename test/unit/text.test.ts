@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { table } from '../../../src/cli/table.js'
+import { table } from '../../src/text.js'
 
 test('a table aligns words to the left, figures to the right, and leaves no blanks at the ends of lines', () => {
   const rows = [

@@ -1,10 +1,10 @@
-import type { SinkName } from '../../schemas/contract.js'
-import { browse } from '../stream/dead-letters/browse.js'
-import { type Entry, fromReply, type RawEntry } from '../stream/entry.js'
-import type { PartitionKeys } from '../stream/keys.js'
-import type { RedisClient } from '../stream/redis.js'
-import { readUnsettled } from './ledger/unsettled.js'
-import { type Examined, feedWitness, type Store, stateWitness } from './ledger/witness.js'
+import type { SinkName } from '../../../schemas/contract.js'
+import { browse } from '../../stream/dead-letters/browse.js'
+import { type Entry, fromReply, type RawEntry } from '../../stream/entry.js'
+import type { PartitionKeys } from '../../stream/keys.js'
+import type { RedisClient } from '../../stream/redis.js'
+import { readUnsettled } from './unsettled.js'
+import { type Examined, feedWitness, type Store, stateWitness } from './witness.js'
 
 /** Where every accepted event of one sink is: accepted = delivered + dead-lettered + pending, and nothing lost. */
 export interface SinkLedger {

@@ -9,9 +9,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { cdc } from '../../../../schemas/cdc.js'
 import { contactSync } from '../../../../schemas/contact-sync.js'
 import { dataAction } from '../../../../schemas/data-action.js'
-import { curlLine } from '../../../../src/cli/traffic/curl.js'
-import { sampleRequests } from '../../../../src/cli/traffic/samples.js'
-import type { Senders } from '../../../../src/cli/traffic/signing.js'
+import { curlLine } from '../../../../src/dev/traffic/curl.js'
+import { sampleRequests } from '../../../../src/dev/traffic/samples.js'
+import type { Senders } from '../../../../src/dev/traffic/signing.js'
 
 const bash = promisify(execFile)
 const SECRET = `it's "$ecret" \\n`

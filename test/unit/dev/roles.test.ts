@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { rolesOf } from '../../../src/cli/dev/run.js'
+import { rolesOf } from '../../../src/dev/run.js'
 
 describe('the roles of `tributary dev`', () => {
   const edges = (cores: number, sharesPort: boolean) =>

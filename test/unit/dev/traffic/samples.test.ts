@@ -4,7 +4,7 @@ import {
   type SampleOptions,
   type SampleRequest,
   sampleRequests,
-} from '../../../../src/cli/traffic/samples.js'
+} from '../../../../src/dev/traffic/samples.js'
 import { validate } from '../../../../src/edge/validate.js'
 import { createCleaner } from '../../../../src/pipeline/clean.js'
 import { createDecoder } from '../../../../src/pipeline/decode.js'

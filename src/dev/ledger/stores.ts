@@ -1,8 +1,8 @@
-import type { Config } from '../config.js'
-import { databasesOf, mongoClient } from '../sinks/mongo/connect.js'
-import { readStates } from '../sinks/mongo/read.js'
-import { openPostgresStates } from '../sinks/postgres/read.js'
-import type { Store } from './ledger/witness.js'
+import type { Config } from '../../config.js'
+import { databasesOf, mongoClient } from '../../sinks/mongo/connect.js'
+import { readStates } from '../../sinks/mongo/read.js'
+import { openPostgresStates } from '../../sinks/postgres/read.js'
+import type { Store } from './witness.js'
 
 /** The stores that a ledger looks into. */
 export interface Stores {

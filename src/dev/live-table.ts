@@ -1,6 +1,6 @@
 import { stdout } from 'node:process'
-import type { WorkerFigures } from '../../health/stats.js'
-import { table } from '../table.js'
+import type { WorkerFigures } from '../health/stats.js'
+import { duration, table } from '../text.js'
 
 /** What the live table shows of one sink. */
 export interface SinkRow {
@@ -32,8 +32,8 @@ export function liveTable(write: (text: string) => void, isTerminal = stdout.isT
       'per second': figures ? rate(figures.settled, before?.settled.get(sink)) : '-',
       'dead letters': String(figures?.deadLettered ?? '-'),
       pending: String(pending),
-      'lag p50': duration(figures?.lagMs.p50),
-      'lag p99': duration(figures?.lagMs.p99),
+      'lag p50': lag(figures?.lagMs.p50),
+      'lag p99': lag(figures?.lagMs.p99),
     }))
     const head = `accepted ${accepted}, ${rate(accepted, before?.accepted)} a second`
     before = {
@@ -52,7 +52,6 @@ export function liveTable(write: (text: string) => void, isTerminal = stdout.isT
   }
 }
 
-function duration(ms: number | undefined): string {
-  if (ms === undefined) return '-'
-  return ms < 10_000 ? `${Math.round(ms)} ms` : `${(ms / 1_000).toFixed(1)} s`
+function lag(ms: number | undefined): string {
+  return ms === undefined ? '-' : duration(ms)
 }

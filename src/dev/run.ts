@@ -2,16 +2,16 @@ import { mkdir } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { ENTITIES } from '../../../schemas/index.js'
-import type { Config, Environment } from '../../config.js'
-import { chooseHttp } from '../../edge/http/choose.js'
-import { freePort } from '../../embedded/port.js'
-import type { Lifecycle } from '../../shutdown.js'
-import { migrateMongo } from '../../sinks/mongo/migrate.js'
-import { migratePostgres } from '../../sinks/postgres/migrate.js'
+import { ENTITIES } from '../../schemas/index.js'
+import type { Config, Environment } from '../config.js'
+import { chooseHttp } from '../edge/http/choose.js'
+import type { Lifecycle } from '../shutdown.js'
+import { migrateMongo } from '../sinks/mongo/migrate.js'
+import { migratePostgres } from '../sinks/postgres/migrate.js'
 import { preflight } from './preflight.js'
 import { type RoleProcess, startRole } from './roles.js'
-import { type Services, startServices } from './services.js'
+import { type Services, startServices } from './services/all.js'
+import { freePort } from './services/port.js'
 
 const ROLES = ['edge', 'postgres', 'mongo', 'feed', 'maintenance'] as const
 
@@ -115,7 +115,7 @@ async function startRoles(
 ): Promise<RoleProcess[]> {
   const logs = join(home, 'logs')
   await mkdir(logs, { recursive: true })
-  const main = fileURLToPath(new URL('../main.js', import.meta.url))
+  const main = fileURLToPath(new URL('../cli/main.js', import.meta.url))
   const starting = wanted.map(async (role, i) => {
     if (role === 'mongo' && !env.MONGODB_URL) return undefined
     const isSecond = wanted.indexOf(role) < i

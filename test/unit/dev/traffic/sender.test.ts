@@ -6,8 +6,8 @@ import { buffer } from 'node:stream/consumers'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { Hmac } from '../../../../schemas/authentication.js'
 import { CONTRACTS } from '../../../../schemas/index.js'
-import { type SampleOptions, sampleRequests } from '../../../../src/cli/traffic/samples.js'
-import { type Delivery, type SendOptions, sendTraffic } from '../../../../src/cli/traffic/sender.js'
+import { type SampleOptions, sampleRequests } from '../../../../src/dev/traffic/samples.js'
+import { type Delivery, type SendOptions, sendTraffic } from '../../../../src/dev/traffic/sender.js'
 
 /** The secret of a contract is its name. */
 const SENDERS = new Map(

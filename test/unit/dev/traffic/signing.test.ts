@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { dataAction } from '../../../../schemas/data-action.js'
-import { headersOf, lifetimeSeconds, openContracts } from '../../../../src/cli/traffic/signing.js'
+import { headersOf, lifetimeSeconds, openContracts } from '../../../../src/dev/traffic/signing.js'
 import { createAuthenticator } from '../../../../src/edge/auth/authenticator.js'
 import { judge, METHODS } from '../../../support/authentication.js'
 

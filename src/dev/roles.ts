@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { createWriteStream } from 'node:fs'
-import type { Environment } from '../../config.js'
+import type { Environment } from '../config.js'
 
 /** `tributary start <role>` as a process of its own. */
 export interface RoleProcess {

@@ -1,10 +1,10 @@
 import { mkdir } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import type { Config } from '../../config.js'
-import { startMongo } from '../../embedded/mongo.js'
-import { startPostgres } from '../../embedded/postgres.js'
-import { startRedis } from '../../embedded/redis.js'
-import type { Service } from '../../embedded/service.js'
+import { startMongo } from './mongo.js'
+import { startPostgres } from './postgres.js'
+import { startRedis } from './redis.js'
+import type { Service } from './service.js'
 
 /** The servers of a development run. */
 export interface Services {

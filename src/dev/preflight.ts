@@ -1,9 +1,9 @@
 import { accessSync, constants, mkdirSync, statfsSync } from 'node:fs'
-import type { Config } from '../../config.js'
-import { chooseHttp } from '../../edge/http/choose.js'
-import { checkPostgres } from '../../embedded/postgres.js'
-import { checkRedis } from '../../embedded/redis.js'
-import { reason } from '../../embedded/service.js'
+import type { Config } from '../config.js'
+import { chooseHttp } from '../edge/http/choose.js'
+import { checkPostgres } from './services/postgres.js'
+import { checkRedis } from './services/redis.js'
+import { reason } from './services/service.js'
 
 const MB = 1_048_576
 

@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { WorkerFigures } from '../../health/stats.js'
-import type { PartitionKeys } from '../../stream/keys.js'
-import { groupFigures } from '../../stream/lag.js'
-import type { RedisClient } from '../../stream/redis.js'
+import type { WorkerFigures } from '../health/stats.js'
+import type { PartitionKeys } from '../stream/keys.js'
+import { groupFigures } from '../stream/lag.js'
+import type { RedisClient } from '../stream/redis.js'
+import { liveTable } from './live-table.js'
 import { isSinkRole, readStats } from './roles.js'
 import type { DevRun } from './run.js'
-import { liveTable } from './table.js'
 
 /** The live table of a run. */
 export interface Monitor {
