@@ -27,7 +27,7 @@ describe('`tributary dead list`', () => {
       /^REASON +SINK +CONTRACT +LETTERS\nrefused_by_store +postgres +cdc +5\nmalformed_json +edge +cdc +1\nall +6\n\nID/,
     )
     expect(out).toMatch(
-      /\n2\/\d+-0 +0 s ago +edge +cdc +- +1 +malformed_json +too long\n1\/\S+ .* c-1 +1 .* m4\n/,
+      /\n2\/\d+-0 +[0-9.]+ m?s ago +edge +cdc +- +1 +malformed_json +too long\n1\/\S+ .* c-1 +1 .* m4\n/,
     )
     expect(out).toMatch(/\nThe newest 2 of 6\.\n$/)
   })
