@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { TransientError } from '../errors.js'
-import { DeadLetterCensus } from '../stream/dead-letters/census.js'
+import { DeadLetterCounter } from '../stream/dead-letters/counter.js'
 import type { PartitionKeys } from '../stream/keys.js'
+import { addUp, readLag } from '../stream/lag.js'
 import { Leadership } from '../stream/leadership.js'
-import { measureLog } from '../stream/measure.js'
 import { fullest, readMemory } from '../stream/memory.js'
 import { type RedisClient, redisError } from '../stream/redis.js'
 import type { LogFigures } from '../telemetry/log-metrics.js'
@@ -32,14 +32,14 @@ export interface MeasurerOptions {
 export class Measurer {
   readonly #options: MeasurerOptions
   readonly #leadership: Leadership
-  readonly #census: DeadLetterCensus
+  readonly #census: DeadLetterCounter
   #last: { readonly figures: LogFigures; readonly at: number } | undefined
 
   constructor(options: MeasurerOptions) {
     const { redis, partitions, prefix, everyMs } = options
     this.#options = options
     this.#leadership = new Leadership(redis, `${prefix}:measurer`, TURNS * everyMs)
-    this.#census = new DeadLetterCensus(redis, partitions)
+    this.#census = new DeadLetterCounter(redis, partitions)
   }
 
   /** The newest figures; `undefined` in a replica that does not lead, and while Redis does not answer. */
@@ -77,12 +77,14 @@ export class Measurer {
   async #measure(): Promise<void> {
     const { redis, partitions, sinks } = this.#options
     const at = performance.now()
-    const log = await measureLog(redis, partitions, sinks)
+    const streams = await readLag(redis, partitions, 'page')
     const deadLetters = await this.#census.count()
     const memory = fullest(await readMemory(redis))
     const stalled = await redis.get(this.#stalledKey)
     const figures = {
-      ...log,
+      lengths: new Map(streams.map(({ stream, length }) => [stream, length])),
+      bytes: streams.reduce((sum, { bytes }) => sum + bytes, 0),
+      groups: addUp(streams, sinks),
       deadLetters,
       memory,
       stalled: stalled === null ? undefined : Number(stalled),

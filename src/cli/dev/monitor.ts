@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { groupFigures } from '../../stream/groups.js'
 import type { PartitionKeys } from '../../stream/keys.js'
-import { groupFigures } from '../../stream/lag.js'
 import type { RedisClient } from '../../stream/redis.js'
 import type { WorkerFigures } from '../../telemetry/stats.js'
 import { isSinkRole, readStats } from './roles.js'

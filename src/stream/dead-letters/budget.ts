@@ -1,8 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { TransientError } from '../../errors.js'
 import type { PartitionKeys } from '../keys.js'
-import { redisTime } from '../lag.js'
-import { type RedisClient, redisError } from '../redis.js'
+import { type RedisClient, redisError, redisTime } from '../redis.js'
 import { loadScript } from '../scripts.js'
 import { discardLetters } from './discard.js'
 
