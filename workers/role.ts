@@ -14,7 +14,6 @@ import { watched } from '../src/sinks/watched.js'
 import { fold } from '../src/state/fold.js'
 import { openClient } from '../src/stream/client.js'
 import { Consumer } from '../src/stream/consumer.js'
-import { BudgetKeeper } from '../src/stream/dead-letters/budget.js'
 import { partitionKeys } from '../src/stream/keys.js'
 import { unreadPartitions } from '../src/stream/lag.js'
 import { askRedis, type Manner, type RedisClient } from '../src/stream/redis.js'
@@ -141,11 +140,6 @@ export async function startSinkWorker<Item extends SinkItem>(
   lifecycle.onClose(`the ${name} worker`, async () => {
     await ended
     await consumer.close()
-  })
-  const budget = { maxBytes: config.DEAD_LETTER_MAX_BYTES, maxAgeMs: config.DEAD_LETTER_MAX_AGE_MS }
-  const keeper = new BudgetKeeper(commands, partitions, budget, (message) => log.warn(message))
-  keeper.run(stopping).catch((error) => {
-    if (!stopping.aborted) lifecycle.stop('keeping the budget of dead letters crashed', error)
   })
   admin.add({
     name,

@@ -1,6 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
-import { Measurer } from '../../src/ops/measurer.js'
 import { DeadLetterCounter } from '../../src/stream/dead-letters/counter.js'
 import { discardLetters } from '../../src/stream/dead-letters/discard.js'
 import { addUp, readLag } from '../../src/stream/lag.js'
@@ -142,38 +141,4 @@ test('dead letters are counted by sink, as they come and as they go', async () =
   const range = { from: '-', to: '+', most: 4 }
   await discardLetters(stream.redis, stream.first, [range], { by: 'a test', because: 'it can' })
   expect((await census.count()).get('postgres')).toBe(3)
-})
-
-test('one replica tells the figures, the same until it ends, and never two', async () => {
-  const stream = await open()
-  await stream.join()
-  await append(stream, 5)
-  const everyMs = 100
-  const replicas = Array.from({ length: 3 }, () => {
-    const stop = new AbortController()
-    const options = { redis: stream.redis, partitions: stream.keys, prefix: `{${stream.first.events}}` }
-    const measurer = new Measurer({ ...options, sinks: [], everyMs, warn: () => undefined })
-    const ended = measurer.run(stop.signal)
-    onTestFinished(async () => {
-      stop.abort()
-      await ended
-    })
-    return { measurer, stop, ended }
-  })
-  const telling = () => replicas.filter(({ measurer }) => measurer.figures() !== undefined)
-  await until(() => telling().length === 1)
-  const [leader] = telling()
-  for (let round = 0; round < 60; round++) {
-    expect(telling()).toEqual([leader])
-    await sleep(10)
-  }
-  leader?.stop.abort()
-  await leader?.ended
-  expect(leader?.measurer.figures()).toBeUndefined()
-  await until(() => telling().length === 1, 2_000)
-  expect(telling()[0]?.measurer.figures()?.groups.get(stream.group)?.undelivered).toBe(5)
-  for (let round = 0; round < 60; round++) {
-    expect(telling().length).toBe(1)
-    await sleep(10)
-  }
 })
