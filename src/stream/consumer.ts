@@ -1,7 +1,7 @@
 import { hostname } from 'node:os'
 import { type Timing, timed } from '../telemetry/timing.js'
 import { nameOfAll, type OnStreamCall, type StreamCall } from './calls.js'
-import { type DeadLetter, letterFields } from './dead-letter.js'
+import { type DeadLetter, letterArguments } from './dead-letter.js'
 import type { Entry } from './entry.js'
 import { readGroups } from './groups.js'
 import type { PartitionKeys } from './keys.js'
@@ -154,7 +154,7 @@ export class Consumer {
           own
             .filter(({ letters }) => letters.length > 0)
             .map(({ entry, letters }) => {
-              const args = [group, entry.id, ...letters.flatMap(letterFields)]
+              const args = [group, entry.id, ...letterArguments(letters)]
               const tell = this.#tellOf('bury', () => [entry], { stream: dead, reason: letters[0]?.reason })
               return timed(() => bury(commands, [dead, events], args), tell)
             }),
