@@ -18,10 +18,9 @@ import { watched } from '../src/sinks/watched.js'
 import { fold } from '../src/state/fold.js'
 import { openClient } from '../src/stream/client.js'
 import { Consumer } from '../src/stream/consumer.js'
-import { BudgetKeeper } from '../src/stream/dead-letters/budget.js'
 import { partitionKeys } from '../src/stream/keys.js'
+import { unreadPartitions } from '../src/stream/lag.js'
 import { askRedis, type Manner, type RedisClient } from '../src/stream/redis.js'
-import { unreadPartitions } from '../src/stream/unread.js'
 import { seldomWarn } from '../src/telemetry/log.js'
 import type { Telemetry } from '../src/telemetry/sdk.js'
 
@@ -140,11 +139,6 @@ export async function startSinkWorker<Item extends SinkItem>(
   lifecycle.onClose(`the ${name} worker`, async () => {
     await ended
     await consumer.close()
-  })
-  const budget = { maxBytes: config.DEAD_LETTER_MAX_BYTES, maxAgeMs: config.DEAD_LETTER_MAX_AGE_MS }
-  const keeper = new BudgetKeeper(commands, partitions, budget, (message) => log.warn(message))
-  keeper.run(stopping).catch((error) => {
-    if (!stopping.aborted) lifecycle.stop('keeping the budget of dead letters crashed', error)
   })
   admin.add({
     name,

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { readGroups } from '../../src/stream/lag.js'
+import { readGroups } from '../../src/stream/groups.js'
 import type { RedisClient } from '../../src/stream/redis.js'
 import type { Figures } from './figures.js'
 import { cpuSeconds, residentMb } from './usage.js'

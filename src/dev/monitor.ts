@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { WorkerFigures } from '../health/stats.js'
+import { groupFigures } from '../stream/groups.js'
 import type { PartitionKeys } from '../stream/keys.js'
-import { groupFigures } from '../stream/lag.js'
 import type { RedisClient } from '../stream/redis.js'
 import { liveTable } from './live-table.js'
 import { isSinkRole, readStats } from './roles.js'

@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { TransientError } from '../errors.js'
-import { type Backlog, readBacklog } from '../stream/backlog.js'
 import type { PartitionKeys } from '../stream/keys.js'
 import { findWeaknesses, fullest, type Memory, readMemory } from '../stream/memory.js'
 import { type RedisClient, redisError } from '../stream/redis.js'
 import { seldomWarn } from '../telemetry/log.js'
 import type { Admission } from './admission.js'
+import { type Backlog, readBacklog } from './backlog.js'
 import { Outflow } from './outflow.js'
 import { type BacklogBudget, compare, explain, oldestAgeMs } from './reading.js'
 

@@ -1,4 +1,4 @@
-import type { GroupBacklog } from '../stream/backlog.js'
+import type { GroupBacklog } from './backlog.js'
 
 /** A change of speed is believed after about this time, in ms. */
 const SMOOTHING_MS = 10_000

@@ -1,6 +1,6 @@
-import { type Backlog, type GroupBacklog, NOBODY } from '../stream/backlog.js'
 import type { Memory } from '../stream/memory.js'
 import type { Limit, Reading } from './admission.js'
+import { type Backlog, type GroupBacklog, NOBODY } from './backlog.js'
 import type { Outflow } from './outflow.js'
 
 /** How much may wait. */

@@ -1,8 +1,9 @@
 import { fedSinks } from '../config/sinks.js'
 import { type Config, required } from '../config.js'
 import { openClient } from '../stream/client.js'
+import { DeadLetterCounter } from '../stream/dead-letters/counter.js'
+import { allFigures, type GroupFigures } from '../stream/groups.js'
 import { partitionKeys } from '../stream/keys.js'
-import { countDeadLetters, type GroupFigures, groupFigures, groupNames } from '../stream/lag.js'
 import { askRedis, type RedisClient } from '../stream/redis.js'
 
 /** What there is to know of all sinks. */
@@ -34,14 +35,9 @@ export async function readStatus(
 ): Promise<Status> {
   const partitions = partitionKeys(config.STREAM_PREFIX, config.PARTITIONS)
   const fed = [...fedSinks(config.SINKS_NOT_RUN).keys()].filter((sink) => roles.includes(sink))
-  const names = new Set([...fed, ...(await groupNames(redis, partitions))])
-  const letters = await countDeadLetters(redis, partitions)
-  const groups = await Promise.all(
-    [...names].map(async (name) => ({
-      ...(await groupFigures(redis, partitions, name, config.LEASE_MS)),
-      deadLetters: letters.get(name) ?? 0,
-    })),
-  )
+  const letters = await new DeadLetterCounter(redis, partitions).count()
+  const figures = await allFigures(redis, partitions, fed, config.LEASE_MS)
+  const groups = figures.map((one) => ({ ...one, deadLetters: letters.get(one.group) ?? 0 }))
   return { groups, edge: { deadLetters: letters.get('edge') ?? 0 } }
 }
 

@@ -1,6 +1,6 @@
 import { type Report, reported } from '../telemetry/command.js'
 import { OPERATION } from '../telemetry/names.js'
-import { type DeadLetter, letterFields } from './dead-letter.js'
+import { type DeadLetter, letterArguments } from './dead-letter.js'
 import type { Entry } from './entry.js'
 import type { PartitionKeys } from './keys.js'
 import type { RedisClient } from './redis.js'
@@ -49,7 +49,7 @@ export async function acknowledge(
         own
           .filter(({ letters }) => letters.length > 0)
           .map(({ entry, letters }) => {
-            const args = [group, entry.id, ...letters.flatMap(letterFields)]
+            const args = [group, entry.id, ...letterArguments(letters)]
             const about = { system: 'redis', operation: OPERATION.bury, target: dead, count: 1 } as const
             const why = { reason: letters[0]?.reason }
             return reported({ ...about, ...why }, report, () => bury(commands, [dead, events], args))

@@ -34,33 +34,37 @@ export interface DeadLetter {
 /** Nobody has looked at it yet: the only state that a letter has, as it goes when it is redriven or discarded. */
 export const STATUS = 'pending_inspection'
 
-/** Names of a letter's fields but for the last one, `body`; always the same in the same order. */
-export const HEAD_FIELDS = [
-  ...['reason', 'message', 'errors', 'sink', 'source', 'entry', 'index', 'received', 'delivery', 'event'],
-  ...['trace', 'attempts', 'first', 'version', 'status'],
-] as const
+/** The fields of a letter's record but for the last one, `body`: their names in order, and how a letter fills them. */
+const RECORD = {
+  reason: ({ reason }) => reason,
+  message: ({ message }) => message,
+  errors: ({ errors }) => JSON.stringify(errors),
+  sink: ({ sink }) => sink,
+  source: ({ source }) => source,
+  entry: ({ entry }) => entry,
+  index: ({ index }) => String(index ?? ''),
+  received: ({ receivedAt }) => String(receivedAt),
+  delivery: ({ delivery }) => delivery,
+  // The worker does not open a body that may be what ended the worker before it.
+  event: ({ reason, body }) => (reason === 'poison' ? '' : eventIdOf(body)),
+  trace: ({ trace }) => trace,
+  attempts: ({ attempts }) => String(attempts),
+  first: ({ firstAt }) => String(firstAt),
+  version: () => MANIFEST.version,
+  status: () => STATUS,
+} satisfies Record<string, (letter: DeadLetter) => string>
 
-/** A letter's values in the order of {@link HEAD_FIELDS}, and its body. */
-export function letterFields(letter: DeadLetter): (string | Buffer)[] {
-  return [
-    letter.reason,
-    letter.message,
-    JSON.stringify(letter.errors),
-    letter.sink,
-    letter.source,
-    letter.entry,
-    String(letter.index ?? ''),
-    String(letter.receivedAt),
-    letter.delivery,
-    // Nobody opens a body that may be what ends whoever does.
-    letter.reason === 'poison' ? '' : eventIdOf(letter.body),
-    letter.trace,
-    String(letter.attempts),
-    String(letter.firstAt),
-    MANIFEST.version,
-    STATUS,
+/** Names of the fields of a letter's record but for the last one, `body`; always the same in the same order. */
+export const HEAD_FIELDS = Object.keys(RECORD) as readonly (keyof typeof RECORD)[]
+
+/** What `bury.lua` takes of letters: the number of fields, their names, then the values of each letter in turn. */
+export function letterArguments(letters: readonly DeadLetter[]): (string | number | Buffer)[] {
+  const names = [...HEAD_FIELDS, 'body']
+  const values = letters.flatMap((letter) => [
+    ...HEAD_FIELDS.map((name) => RECORD[name](letter)),
     letter.body,
-  ]
+  ])
+  return [names.length, ...names, ...values]
 }
 
 /** The letter about a request that the edge refuses. */

@@ -1,4 +1,4 @@
-import { type DeadLetter, letterFields } from './dead-letter.js'
+import { type DeadLetter, letterArguments } from './dead-letter.js'
 import { type Confirmation, createWrite } from './durability.js'
 import { type NewEntry, toFields } from './entry.js'
 import type { PartitionKeys } from './keys.js'
@@ -57,7 +57,7 @@ export function createProducer(
     },
     async bury(letters) {
       const keys = next()
-      await write(bury, [keys.dead, keys.events], ['', '', ...letters.flatMap(letterFields)])
+      await write(bury, [keys.dead, keys.events], ['', '', ...letterArguments(letters)])
       return keys.dead
     },
   }

@@ -94,6 +94,12 @@ export function redisError(error: unknown, doing: string): unknown {
   return new TransientError(`Redis cannot ${doing} now: ${error.message}`, { cause: error })
 }
 
+/** The clock that made the entries' ids. @returns milliseconds since 1970 */
+export async function redisTime(redis: RedisClient): Promise<number> {
+  const [seconds, micros] = await redis.time()
+  return Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000)
+}
+
 /** Asks Redis for something. @throws {@link redisError} */
 export async function askRedis<T>(doing: string, work: () => Promise<T>): Promise<T> {
   try {

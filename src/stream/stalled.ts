@@ -1,6 +1,6 @@
+import { countEntries } from './count.js'
 import { receivedAt } from './entry.js'
 import type { RedisClient } from './redis.js'
-import { tallyStream } from './tally.js'
 import type { Need } from './trim.js'
 
 /** Said again after this time, in ms. */
@@ -75,7 +75,7 @@ export class StallWatch {
   async #describe(group: string, needs: readonly Need[]): Promise<string> {
     let [entries, bytes, uncounted] = [0, 0, false]
     for (const { stream, id } of needs) {
-      const { counts, complete } = await tallyStream(this.redis, stream, id, { pages: COUNTED_PAGES })
+      const { counts, complete } = await countEntries(this.redis, stream, id, { pages: COUNTED_PAGES })
       const held = 1 + (counts.get('') ?? 0)
       const all = Number((await this.redis.call('MEMORY', 'USAGE', stream)) ?? 0)
       entries += held

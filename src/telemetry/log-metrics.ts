@@ -7,9 +7,9 @@ export interface GroupReading {
   readonly undelivered: number
   readonly lagKnown: boolean
   readonly pending: number
-  /** In ms. */
-  readonly oldestUndeliveredMs: number
-  readonly oldestPendingMs: number
+  /** In ms; `undefined` without such an entry. */
+  readonly oldestUndeliveredMs: number | undefined
+  readonly oldestPendingMs: number | undefined
 }
 
 /** What there is to know of the log. */
@@ -49,13 +49,13 @@ const GROUPS: readonly (readonly [
     METRIC.oldestUndelivered,
     'Age of the oldest entry that no worker has read; 0 without one',
     's',
-    (of) => of.oldestUndeliveredMs / 1_000,
+    (of) => (of.oldestUndeliveredMs ?? 0) / 1_000,
   ],
   [
     METRIC.oldestPending,
     'Age of the oldest entry that was read and not acknowledged; 0 without one',
     's',
-    (of) => of.oldestPendingMs / 1_000,
+    (of) => (of.oldestPendingMs ?? 0) / 1_000,
   ],
 ]
 

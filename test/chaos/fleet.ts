@@ -36,6 +36,7 @@ const SETTINGS: Readonly<Record<string, string>> = {
   BATCH_MAX_EVENTS: '200',
   REPLAY_WINDOW_MS: '10000',
   TRIM_EVERY_MS: '2000',
+  MEASURE_EVERY_MS: '1000',
   // Nobody runs them yet, and a group that nobody reads would keep everything in the log.
   SINKS_NOT_RUN: 'interactions',
 }

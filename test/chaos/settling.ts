@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { receivedAt } from '../../src/stream/entry.js'
-import { groupFigures } from '../../src/stream/lag.js'
+import { groupFigures } from '../../src/stream/groups.js'
 import type { RedisClient } from '../../src/stream/redis.js'
 import { SINKS } from './expected.js'
 import { type Fleet, PARTITIONS } from './fleet.js'

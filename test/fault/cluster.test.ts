@@ -3,8 +3,9 @@ import { TransientError } from '../../src/errors.js'
 import { type Backoff, retryTransient } from '../../src/retry.js'
 import { checkRedis, openClient } from '../../src/stream/client.js'
 import { BudgetKeeper } from '../../src/stream/dead-letters/budget.js'
+import { DeadLetterCounter } from '../../src/stream/dead-letters/counter.js'
 import { createFeed } from '../../src/stream/feed.js'
-import { countDeadLetters, groupFigures } from '../../src/stream/lag.js'
+import { groupFigures } from '../../src/stream/groups.js'
 import { readMemory } from '../../src/stream/memory.js'
 import { createReader } from '../../src/stream/reader.js'
 import { askRedis } from '../../src/stream/redis.js'
@@ -95,7 +96,7 @@ describe('on three masters', () => {
     ])
     const after = await groupFigures(stream.redis, stream.keys, stream.group, LEASE_MS)
     expect(after).toMatchObject({ undelivered: 0, pending: 0, missingPartitions: 0, oldestAgeMs: undefined })
-    expect(await countDeadLetters(stream.redis, stream.keys)).toEqual(new Map([['postgres', 1]]))
+    expect(await new DeadLetterCounter(stream.redis, stream.keys).count()).toEqual(new Map([['postgres', 1]]))
     await consumer.close()
     await stream.join()
     const members = await stream.redis.xinfo('CONSUMERS', stream.first.events, stream.group)
@@ -137,7 +138,7 @@ describe('on three masters', () => {
     const [id] = /\b5\/\d+-\d+/.exec(list.out) ?? []
     expect((await runCommandLine(['dead', 'discard', id ?? '', '--because', 'a test'])).err).toBe('')
     expect((await runCommandLine(['dead', 'redrive'])).err).toBe('')
-    expect(await countDeadLetters(stream.redis, stream.keys)).toEqual(new Map())
+    expect(await new DeadLetterCounter(stream.redis, stream.keys).count()).toEqual(new Map())
     const entries = await Promise.all(stream.keys.map(({ events }) => stream.redis.xlen(events)))
     expect(entries.reduce((sum, length) => sum + length)).toBe(2 * PARTITIONS - 1)
   })

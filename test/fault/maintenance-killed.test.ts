@@ -11,7 +11,11 @@ import { createRig, type Rig } from '../support/rig.js'
 import { until } from '../support/stream.js'
 
 /** A window of nothing: what every group has settled goes at once, ten times a second. */
-const HASTY = { REPLAY_WINDOW_MS: '0', TRIM_EVERY_MS: '100', SINKS_NOT_RUN: 'interactions,feed' }
+const HASTY = {
+  ...{ REPLAY_WINDOW_MS: '0', TRIM_EVERY_MS: '100', SINKS_NOT_RUN: 'interactions,feed' },
+  // The lease of the elected replica is three of these.
+  MEASURE_EVERY_MS: '200',
+}
 const LOG = 'cxone:{0}:events'
 /** A copy of the log, by a group of its own: the ledger needs what was trimmed. */
 const COPY = 'copy:{0}:events'

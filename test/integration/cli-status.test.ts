@@ -5,12 +5,12 @@ import { ROLES } from '../../src/cli/start.js'
 import { type Config, readConfig } from '../../src/config.js'
 import { readStatus } from '../../src/ops/status.js'
 import { Consumer } from '../../src/stream/consumer.js'
+import { countEntries } from '../../src/stream/count.js'
 import type { DeadLetter } from '../../src/stream/dead-letter.js'
+import { groupFigures } from '../../src/stream/groups.js'
 import { type PartitionKeys, partitionKeys } from '../../src/stream/keys.js'
-import { groupFigures } from '../../src/stream/lag.js'
 import { createProducer } from '../../src/stream/producer.js'
 import { createRedis } from '../../src/stream/redis.js'
-import { tallyStream } from '../../src/stream/tally.js'
 import { freshName } from '../support/fresh.js'
 
 const LEASE_MS = 1_000
@@ -185,13 +185,13 @@ describe('the figures of a group', () => {
 
   test('rest on a count that is exact over several pages, by any field', async () => {
     await append(0, 2_500)
-    expect(await tallyStream(redis, stream(0), undefined, { field: 'cdc' })).toEqual({
+    expect(await countEntries(redis, stream(0), undefined, { field: 'cdc' })).toEqual({
       first: '1000-1',
       last: '1000-2500',
       counts: new Map([['{}', 2_500]]),
       complete: true,
     })
-    const partly = await tallyStream(redis, stream(0), '1000-100', { pages: 2 })
+    const partly = await countEntries(redis, stream(0), '1000-100', { pages: 2 })
     const counts = new Map([['', 2_000]])
     expect(partly).toEqual({ first: '1000-101', last: '1000-2100', counts, complete: false })
   })

@@ -1,10 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
-import { Measurer } from '../../src/ops/measurer.js'
-import { DeadLetterCensus } from '../../src/stream/dead-letters/census.js'
+import { DeadLetterCounter } from '../../src/stream/dead-letters/counter.js'
 import { discardLetters } from '../../src/stream/dead-letters/discard.js'
-import { redisTime } from '../../src/stream/lag.js'
-import { measureLog } from '../../src/stream/measure.js'
+import { addUp, readLag } from '../../src/stream/lag.js'
+import { redisTime } from '../../src/stream/redis.js'
 import { newEntry } from '../support/entries.js'
 import { letter } from '../support/letters.js'
 import { readBatches, streamsOfThisFile, type TestStream, until } from '../support/stream.js'
@@ -13,7 +12,10 @@ const open = streamsOfThisFile()
 
 const append = ({ producer }: TestStream, count: number) =>
   producer.append(Array.from({ length: count }, () => newEntry('cdc', '{}')))
-const measure = ({ redis, keys }: TestStream, sinks: string[] = []) => measureLog(redis, keys, sinks)
+async function measure({ redis, keys }: TestStream, sinks: string[] = []) {
+  const streams = await readLag(redis, keys, 'page')
+  return { streams, groups: addUp(streams, sinks) }
+}
 
 /** What the measure of a group should be, asked of Redis entry by entry. */
 async function counted({ redis, keys }: TestStream, group: string) {
@@ -63,10 +65,12 @@ test('the figures of a group are what is counted, whatever has happened to it', 
   await expectRight(stream, group)
   const [, , middle] = await redis.xrange(keys[1]?.events ?? '', '-', '+')
   await redis.xdel(keys[1]?.events ?? '', middle?.[0] ?? '')
-  const { groups, lengths, bytes } = await measure(stream, [group])
+  const { groups, streams } = await measure(stream, [group])
   expect(groups.get(group)?.undelivered).toBe((await counted(stream, group)).undelivered)
-  expect([...lengths.values()]).toEqual(await Promise.all(keys.map(({ events }) => redis.xlen(events))))
-  expect(bytes).toBeGreaterThan(1_000)
+  expect(streams.map(({ length }) => length)).toEqual(
+    await Promise.all(keys.map(({ events }) => redis.xlen(events))),
+  )
+  for (const { bytes } of streams) expect(bytes).toBeGreaterThan(1_000)
 })
 
 test('the figures are right while entries come and go, within what comes and goes meanwhile', async () => {
@@ -91,13 +95,13 @@ test('the figures are right while entries come and go, within what comes and goe
   for (let round = 0; round < 40; round++) {
     const least = appended - settled
     const [settledBefore, appendedBefore] = [settled, appended]
-    const { groups, lengths } = await measure(stream)
+    const { groups, streams } = await measure(stream)
     const { undelivered = 0, pending = 0 } = groups.get(stream.group) ?? {}
     // One moment: what is in the log is undelivered, pending or settled, and nothing twice.
     const slack = settled - settledBefore + 100
     expect(undelivered + pending).toBeGreaterThanOrEqual(least - slack)
     expect(undelivered + pending).toBeLessThanOrEqual(appended - settledBefore + 50)
-    expect(lengths.get(stream.first.events)).toBeGreaterThanOrEqual(appendedBefore)
+    expect(streams[0]?.length).toBeGreaterThanOrEqual(appendedBefore)
     await sleep(5)
   }
   stop.abort()
@@ -125,7 +129,7 @@ test('above a page the lag is what Redis says, and about right where Redis does 
 
 test('dead letters are counted by sink, as they come and as they go', async () => {
   const stream = await open({ partitions: 2 })
-  const census = new DeadLetterCensus(stream.redis, stream.keys)
+  const census = new DeadLetterCounter(stream.redis, stream.keys)
   const bury = (sink: string, count: number) =>
     stream.producer.bury(Array.from({ length: count }, () => letter({ sink })))
   expect(await census.count()).toEqual(new Map())
@@ -137,38 +141,4 @@ test('dead letters are counted by sink, as they come and as they go', async () =
   const range = { from: '-', to: '+', most: 4 }
   await discardLetters(stream.redis, stream.first, [range], { by: 'a test', because: 'it can' })
   expect((await census.count()).get('postgres')).toBe(3)
-})
-
-test('one replica tells the figures, the same until it ends, and never two', async () => {
-  const stream = await open()
-  await stream.join()
-  await append(stream, 5)
-  const everyMs = 100
-  const replicas = Array.from({ length: 3 }, () => {
-    const stop = new AbortController()
-    const options = { redis: stream.redis, partitions: stream.keys, prefix: `{${stream.first.events}}` }
-    const measurer = new Measurer({ ...options, sinks: [], everyMs, warn: () => undefined })
-    const ended = measurer.run(stop.signal)
-    onTestFinished(async () => {
-      stop.abort()
-      await ended
-    })
-    return { measurer, stop, ended }
-  })
-  const telling = () => replicas.filter(({ measurer }) => measurer.figures() !== undefined)
-  await until(() => telling().length === 1)
-  const [leader] = telling()
-  for (let round = 0; round < 60; round++) {
-    expect(telling()).toEqual([leader])
-    await sleep(10)
-  }
-  leader?.stop.abort()
-  await leader?.ended
-  expect(leader?.measurer.figures()).toBeUndefined()
-  await until(() => telling().length === 1, 2_000)
-  expect(telling()[0]?.measurer.figures()?.groups.get(stream.group)?.undelivered).toBe(5)
-  for (let round = 0; round < 60; round++) {
-    expect(telling().length).toBe(1)
-    await sleep(10)
-  }
 })

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Service } from '../../src/dev/services/service.js'
-import { NOBODY, readBacklog } from '../../src/stream/backlog.js'
+import { NOBODY, readBacklog } from '../../src/edge/backlog.js'
 import { findWeaknesses, readMemory } from '../../src/stream/memory.js'
 import { newEntry } from '../support/entries.js'
 import { memorySink } from '../support/memory-sink.js'

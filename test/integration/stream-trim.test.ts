@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { groupFigures } from '../../src/stream/groups.js'
 import { partitionKeys } from '../../src/stream/keys.js'
-import { groupFigures } from '../../src/stream/lag.js'
 import { Trimmer, type TrimOptions } from '../../src/stream/trim.js'
 import { freshName } from '../support/fresh.js'
 import { streamsOfThisFile, type TestStream } from '../support/stream.js'

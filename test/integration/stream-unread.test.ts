@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { unreadPartitions } from '../../src/stream/unread.js'
+import { unreadPartitions } from '../../src/stream/lag.js'
 import { newEntry } from '../support/entries.js'
 import { readBatches, streamsOfThisFile } from '../support/stream.js'
 

@@ -1,6 +1,6 @@
 import { type Entry, fromReply, isBefore, type RawEntry } from '../../stream/entry.js'
+import { readGroups } from '../../stream/groups.js'
 import type { PartitionKeys } from '../../stream/keys.js'
-import { readGroups } from '../../stream/lag.js'
 import type { RedisClient } from '../../stream/redis.js'
 
 /** Entries that are asked for in one round trip. */

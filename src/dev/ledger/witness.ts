@@ -5,10 +5,10 @@ import { createDecoder } from '../../pipeline/decode.js'
 import type { Decoded } from '../../pipeline/decoder.js'
 import { WHOLE_REQUEST } from '../../pipeline/read.js'
 import { includes, type State, UNKNOWN } from '../../state/state.js'
+import { countEntries } from '../../stream/count.js'
 import type { Entry } from '../../stream/entry.js'
 import type { PartitionKeys } from '../../stream/keys.js'
 import type { RedisClient } from '../../stream/redis.js'
-import { tallyStream } from '../../stream/tally.js'
 
 /** A store as the ledger sees it: the rows themselves, not what the worker says of them. */
 export interface Store {
@@ -99,7 +99,7 @@ async function countRecords(
 ): Promise<Map<string, number>> {
   const records = new Map<string, number>()
   for (const { feed } of partitions) {
-    const { counts } = await tallyStream(redis, feed, undefined, { field: 'key' })
+    const { counts } = await countEntries(redis, feed, undefined, { field: 'key' })
     for (const [key, count] of counts) records.set(key, (records.get(key) ?? 0) + count)
   }
   return records

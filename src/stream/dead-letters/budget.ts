@@ -1,8 +1,5 @@
-import { setTimeout as sleep } from 'node:timers/promises'
-import { TransientError } from '../../errors.js'
 import type { PartitionKeys } from '../keys.js'
-import { redisTime } from '../lag.js'
-import { type RedisClient, redisError } from '../redis.js'
+import { type RedisClient, redisTime } from '../redis.js'
 import { loadScript } from '../scripts.js'
 import { discardLetters } from './discard.js'
 
@@ -12,8 +9,6 @@ const heads = loadScript('heads')
 const CALL_LETTERS = 500
 /** Near the budget, as a share of it: from here on it is announced what will happen. */
 const NEAR = 0.8
-/** From one check to the next, about, in ms. */
-const CHECK_MS = 60_000
 /** Once announced, it is said again after this time, in ms. */
 const ANNOUNCE_MS = 3_600_000
 
@@ -32,8 +27,9 @@ interface Use {
 }
 
 /**
- * Keeps dead letters within their budget, oldest out first, by the clock of Redis, which told when they came. Nothing is dropped before a warning: what is over the
- * budget at one check goes at the next. Any number of processes may do it at once.
+ * Keeps dead letters within their budget, oldest out first, by the clock of Redis, which told when they came. Nothing is
+ * dropped before a warning: what is over the budget at one check goes at the next. Any number of processes may do it at
+ * once.
  */
 export class BudgetKeeper {
   readonly #announcedAt = new Map<string, number>()
@@ -45,23 +41,6 @@ export class BudgetKeeper {
     private readonly budget: Budget,
     private readonly warn: (message: string) => void,
   ) {}
-
-  /**
-   * Checks about once a minute, with jitter, until `stopping` is aborted.
-   * @throws what is a bug; what Redis cannot do now is tried at the next check
-   */
-  async run(stopping: AbortSignal): Promise<void> {
-    while (!stopping.aborted) {
-      try {
-        await this.check()
-      } catch (thrown) {
-        const error = redisError(thrown, 'keep the budget of dead letters')
-        if (!(error instanceof TransientError)) throw error
-        if (!stopping.aborted) this.warn(error.message)
-      }
-      await sleep(CHECK_MS * (0.5 + Math.random()), undefined, { signal: stopping }).catch(() => undefined)
-    }
-  }
 
   /** Looks at every partition; costs three commands each while there is room. */
   async check(): Promise<void> {

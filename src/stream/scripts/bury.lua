@@ -3,7 +3,8 @@
 -- KEYS[1] the dead-letter stream
 -- KEYS[2] the stream of the entry
 -- ARGV[1] consumer group, ARGV[2] entry id; both empty for letters from the edge
--- ARGV    then the fields of each letter in turn, as `names` below has them
+-- ARGV[3] number of fields of a letter
+-- ARGV    then their names, then the values of each letter in turn
 -- returns the number of letters added: 0 where the entry has been settled before
 local group, id = ARGV[1], ARGV[2]
 if id ~= '' then
@@ -13,16 +14,13 @@ if id ~= '' then
     return 0
   end
 end
-local names = {
-  'reason', 'message', 'errors', 'sink', 'source', 'entry', 'index', 'received',
-  'delivery', 'event', 'trace', 'attempts', 'first', 'version', 'status', 'body',
-}
+local count = tonumber(ARGV[3])
 local added = 0
-for i = 3, #ARGV, #names do
+for i = 4 + count, #ARGV, count do
   local letter = {}
-  for n, name in ipairs(names) do
-    letter[#letter + 1] = name
-    letter[#letter + 1] = ARGV[i + n - 1]
+  for n = 0, count - 1 do
+    letter[#letter + 1] = ARGV[4 + n]
+    letter[#letter + 1] = ARGV[i + n]
   end
   redis.call('XADD', KEYS[1], '*', unpack(letter))
   added = added + 1

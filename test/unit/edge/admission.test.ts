@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { Admission, type Limit, LOW_MARK, shareOf } from '../../../src/edge/admission.js'
+import type { Backlog } from '../../../src/edge/backlog.js'
 import { Outflow } from '../../../src/edge/outflow.js'
 import { type BacklogBudget, compare } from '../../../src/edge/reading.js'
-import type { Backlog } from '../../../src/stream/backlog.js'
 
 const limit = (used: number, most: number): Limit => ({ variable: 'BACKLOG_MAX_BYTES', used, most })
 

@@ -1,13 +1,13 @@
 import type { RedisClient } from './redis.js'
 import { loadScript } from './scripts.js'
 
-const tally = loadScript('tally')
+const count = loadScript('count')
 
 /** Entries that one call counts: about 3 ms in which Redis does nothing else. */
-const TALLY_PAGE = 1_000
+const PAGE = 1_000
 
 /** What a part of a stream holds. */
-export interface Tally {
+export interface Count {
   /** The id of its first entry; `undefined` where it has none. */
   readonly first: string | undefined
   /** The id of the last one that was counted. */
@@ -24,27 +24,27 @@ export interface Tally {
  * @param after id that the count begins behind; `undefined`: at the start
  * @param pages most calls; the count may stay incomplete then
  */
-export async function tallyStream(
+export async function countEntries(
   redis: RedisClient,
   stream: string,
   after: string | undefined,
   { field = '', pages = Number.POSITIVE_INFINITY }: { readonly field?: string; readonly pages?: number } = {},
-): Promise<Tally> {
+): Promise<Count> {
   const counts = new Map<string, number>()
   let [first, last]: (string | undefined)[] = []
   let from = after === undefined ? '-' : `(${after}`
   for (let page = 0; page < pages; page++) {
-    const reply = (await tally(redis, [stream], [from, TALLY_PAGE, field])) as [string, string, ...unknown[]]
+    const reply = (await count(redis, [stream], [from, PAGE, field])) as [string, string, ...unknown[]]
     const [firstId, lastId, ...pairs] = reply
     let size = 0
     for (let i = 0; i < pairs.length; i += 2) {
-      const [value, count] = [String(pairs[i]), Number(pairs[i + 1])]
-      counts.set(value, (counts.get(value) ?? 0) + count)
-      size += count
+      const [value, entries] = [String(pairs[i]), Number(pairs[i + 1])]
+      counts.set(value, (counts.get(value) ?? 0) + entries)
+      size += entries
     }
     first ??= firstId || undefined
     last = lastId || last
-    if (size < TALLY_PAGE) return { first, last, counts, complete: true }
+    if (size < PAGE) return { first, last, counts, complete: true }
     from = `(${lastId}`
   }
   return { first, last, counts, complete: false }

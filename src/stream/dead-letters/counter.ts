@@ -1,6 +1,6 @@
+import { countEntries } from '../count.js'
 import type { PartitionKeys } from '../keys.js'
 import type { RedisClient } from '../redis.js'
-import { tallyStream } from '../tally.js'
 
 /** Up to so many letters are counted anew at each turn: about 3 ms of Redis' time. */
 const FEW = 1_000
@@ -21,7 +21,7 @@ interface Known {
  * the length of the stream, and then all are counted again: at once while they are few, once a minute where they are
  * many. Between two such counts letters of a sink that have been redriven or discarded may still be counted.
  */
-export class DeadLetterCensus {
+export class DeadLetterCounter {
   readonly #known = new Map<string, Known>()
 
   constructor(
@@ -44,7 +44,7 @@ export class DeadLetterCensus {
     const length = await this.redis.xlen(dead)
     const before = this.#known.get(dead)
     if (before === undefined) return await this.#recount(dead)
-    const more = await tallyStream(this.redis, dead, before.last, { field: 'sink' })
+    const more = await countEntries(this.redis, dead, before.last, { field: 'sink' })
     const counts = new Map(before.counts)
     for (const [sink, count] of more.counts) counts.set(sink, (counts.get(sink) ?? 0) + count)
     const total = [...counts.values()].reduce((sum, count) => sum + count, 0)
@@ -57,7 +57,7 @@ export class DeadLetterCensus {
 
   async #recount(dead: string): Promise<Known> {
     const countedAt = performance.now()
-    const { counts, last } = await tallyStream(this.redis, dead, undefined, { field: 'sink' })
+    const { counts, last } = await countEntries(this.redis, dead, undefined, { field: 'sink' })
     const total = [...counts.values()].reduce((sum, count) => sum + count, 0)
     return { counts, total, last: last ?? '0-0', countedAt }
   }

@@ -1,0 +1,11 @@
+import type { BudgetKeeper } from '../stream/dead-letters/budget.js'
+import type { Task } from './task.js'
+
+/**
+ * Keeps dead letters within their budget. It makes room but needs some: each letter that it drops leaves a trace, so a
+ * Redis that is full refuses it.
+ * @param everyMs from one check to the next, in ms
+ */
+export function deadLetterRetention(keeper: BudgetKeeper, everyMs = 60_000): Task {
+  return { name: 'dead-letters', makesRoom: false, everyMs, run: () => keeper.check() }
+}
