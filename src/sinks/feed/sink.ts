@@ -1,10 +1,10 @@
-import type { FeedRecord, Sink } from '../sinks/sink.js'
-import { nameOfAll } from '../stream/calls.js'
-import { createFeed } from '../stream/feed.js'
-import type { PartitionKeys } from '../stream/keys.js'
-import type { RedisClient } from '../stream/redis.js'
-import { OPERATION } from '../telemetry/names.js'
-import { timed } from '../telemetry/timing.js'
+import { nameOfAll } from '../../stream/calls.js'
+import { createFeed } from '../../stream/feed.js'
+import type { PartitionKeys } from '../../stream/keys.js'
+import type { RedisClient } from '../../stream/redis.js'
+import { OPERATION } from '../../telemetry/names.js'
+import { timed } from '../../telemetry/timing.js'
+import type { FeedRecord, Sink } from '../sink.js'
 
 /** The clean feed as a sink; the parameters are those of {@link createFeed}. The connection stays the caller's. */
 export function createFeedSink(
