@@ -1,7 +1,7 @@
 import { CONTRACTS } from '../schemas/index.js'
 import { createCleaner } from '../src/pipeline/clean.js'
 import { unfolded } from '../src/pipeline/deliver.js'
-import { createFeedSink } from '../src/pipeline/feed-sink.js'
+import { createFeedSink } from '../src/sinks/feed/sink.js'
 import type { FeedRecord, Sink } from '../src/sinks/sink.js'
 import { partitionKeys } from '../src/stream/keys.js'
 import { openRedis, type Role, startSinkWorker } from './role.js'

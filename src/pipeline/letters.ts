@@ -3,7 +3,7 @@ import type { Position } from '../state/version.js'
 import type { DeadLetter } from '../stream/dead-letter.js'
 import { type Entry, placeOf, receivedAt } from '../stream/entry.js'
 import type { Decoded } from './decoder.js'
-import { elementsOf } from './elements.js'
+import { elementsOf } from './json.js'
 import { WHOLE_REQUEST } from './read.js'
 
 /** Of nearly every entry. */

@@ -2,9 +2,7 @@ import { isUtf8 } from 'node:buffer'
 import type { Contract } from '../../schemas/contract.js'
 import { explain, type Shape } from '../../schemas/shape.js'
 import { type Reason, RejectedError } from '../errors.js'
-import { elementsOf } from './elements.js'
-import { holdsNumber, inexactNumber } from './inexact.js'
-import { findString } from './strings.js'
+import { elementsOf, findString, holdsNumber, inexactNumber } from './json.js'
 
 /** Index of a rejection that concerns the whole request. */
 export const WHOLE_REQUEST = -1

@@ -38,7 +38,9 @@ const DIRECTIONS: Directions = {
   'src/cli/start.ts': ['src/cli/', ...ROOMS, ...LOG, 'workers/'],
   'src/edge/': [...LOG, 'schemas/'],
   'src/pipeline/': [...LOG, 'schemas/', 'src/sinks/sink.ts'],
+  // A store knows nothing of the log. The feed's store is Redis, so its sink alone may.
   'src/sinks/': ['src/state/', ...BASE, 'schemas/', 'migrations/'],
+  'src/sinks/feed/': ['src/sinks/sink.ts', 'src/stream/', ...BASE],
   'src/cxone/': [...LOG, 'schemas/'],
   'src/evolution/': LOG,
   'src/maintenance/': LOG,

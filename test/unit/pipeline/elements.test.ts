@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { elementsOf } from '../../../src/pipeline/elements.js'
+import { elementsOf } from '../../../src/pipeline/json.js'
 
 const texts = (json: string) => elementsOf(Buffer.from(json), 'events').map(String)
 

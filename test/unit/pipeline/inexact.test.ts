@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { inexactNumber } from '../../../src/pipeline/inexact.js'
+import { inexactNumber } from '../../../src/pipeline/json.js'
 
 const HUGE = '12345678901234567890'
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { findString } from '../../../src/pipeline/strings.js'
+import { findString } from '../../../src/pipeline/json.js'
 
 const isHalf = (text: string) => !text.isWellFormed()
 

@@ -1,9 +1,9 @@
-import type { FeedRecord, Sink } from '../sinks/sink.js'
-import { createFeed } from '../stream/feed.js'
-import { nameOfAll, type PartitionKeys } from '../stream/keys.js'
-import type { RedisClient } from '../stream/redis.js'
-import { reported } from '../telemetry/command.js'
-import { OPERATION } from '../telemetry/names.js'
+import { createFeed } from '../../stream/feed.js'
+import { nameOfAll, type PartitionKeys } from '../../stream/keys.js'
+import type { RedisClient } from '../../stream/redis.js'
+import { reported } from '../../telemetry/command.js'
+import { OPERATION } from '../../telemetry/names.js'
+import type { FeedRecord, Sink } from '../sink.js'
 
 /** The clean feed as a sink; the parameters are those of {@link createFeed}. The connection stays the caller's. */
 export function createFeedSink(
