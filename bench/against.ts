@@ -5,7 +5,7 @@ import { inTurn, type Subject } from './support/figures.js'
 import type { Suite } from './support/suite.js'
 import { runWorker, tributary } from './workers/subjects.js'
 import { openTables } from './workers/table.js'
-import { type Backlog, newKeys, patches } from './workers/tellings.js'
+import { type Backlog, newKeys, patches } from './workers/workload.js'
 
 /** What a change costs or brings: this checkout beside one of another commit, in turn. */
 export const againstSuite: Suite = {
@@ -13,15 +13,15 @@ export const againstSuite: Suite = {
   about:
     'The other checkout first, then this one, in turn: the edge at 64 connections, the Postgres worker on new keys and on ' +
     'patches.',
-  async run({ bed, quick, against, say }) {
+  async run({ fixture, quick, against, say }) {
     const generator = await startGenerator()
-    const tables = await openTables(bed.postgres.url)
+    const tables = await openTables(fixture.postgres.url)
     const sides = [
       ['before', against],
       ['now', undefined],
     ] as const
     try {
-      const edges = await Promise.all(sides.map(([, checkout]) => openEdge(bed, generator, {}, checkout)))
+      const edges = await Promise.all(sides.map(([, checkout]) => openEdge(fixture, generator, {}, checkout)))
       for (const { measure } of edges) await measure(2)
       const turns = edges.map(
         ({ measure }, at): Subject => ({
@@ -33,8 +33,8 @@ export const againstSuite: Suite = {
       await Promise.all(edges.map(({ end }) => end()))
       const marks = () => tables.marks('tributary.contacts')
       const drain = async (checkout: string | undefined, backlog: Backlog) => {
-        await bed.flush()
-        return await runWorker(bed, tributary('postgres', marks, { checkout }), backlog)
+        await fixture.flush()
+        return await runWorker(fixture, tributary('postgres', marks, { checkout }), backlog)
       }
       const count = quick ? 30_000 : 100_000
       for (const [title, make] of [

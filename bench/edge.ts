@@ -3,9 +3,9 @@ import { freePort } from '../src/dev/services/port.js'
 import { Durations } from '../src/health/durations.js'
 import { type Generator, startGenerator } from './load/generator.js'
 import type { RequestRecipe } from './load/plan.js'
-import { type Bed, KEYS } from './support/bed.js'
 import { startChild } from './support/child.js'
 import { type Case, inTurn, type Run, type Subject } from './support/figures.js'
+import { type Fixture, KEYS } from './support/fixture.js'
 import type { Suite } from './support/suite.js'
 import { cpuSeconds } from './support/usage.js'
 
@@ -37,7 +37,7 @@ export const edgeSuite: Suite = {
   about:
     'Requests a second, closed loop: every connection sends as soon as it is answered. Generator, server and Redis ' +
     'share the machine. The ceiling reads the body and answers; it checks and keeps nothing.',
-  async run({ bed, quick, say }) {
+  async run({ fixture, quick, say }) {
     const generator = await startGenerator()
     const seconds = quick ? 2 : 5
     const rounds = quick ? 1 : 2
@@ -45,7 +45,7 @@ export const edgeSuite: Suite = {
       inTurn(
         title,
         'acked/s',
-        names.map((name) => subject(name, bed, generator, load)),
+        names.map((name) => subject(name, fixture, generator, load)),
         times,
         say,
       )
@@ -88,57 +88,58 @@ const OTHERS = [
 ] as const
 
 const TARGETS = {
-  tributary: (bed: Bed) => startTributary(bed),
-  'tributary, node:http': (bed: Bed) => startTributary(bed, { EDGE_HTTP: 'node' }),
-  'tributary, 2 processes': (bed: Bed) => startTributary(bed, { REUSE_PORT: 'true' }, undefined, 2),
+  tributary: (fixture: Fixture) => startTributary(fixture),
+  'tributary, node:http': (fixture: Fixture) => startTributary(fixture, { EDGE_HTTP: 'node' }),
+  'tributary, 2 processes': (fixture: Fixture) =>
+    startTributary(fixture, { REUSE_PORT: 'true' }, undefined, 2),
   ceiling: async () => {
     const child = await startChild(new URL('./edge/ceiling.js', import.meta.url))
     return { port: Number(child.ready), pids: [child.pid], kept: async () => Number.NaN, end: child.end }
   },
-  'fastify, pipelined': (bed: Bed) => startFastify(bed, 'pipelined'),
-  'fastify, XADD alone': (bed: Bed) => startFastify(bed, 'alone'),
-} as const satisfies Record<string, (bed: Bed) => Promise<Target>>
+  'fastify, pipelined': (fixture: Fixture) => startFastify(fixture, 'pipelined'),
+  'fastify, XADD alone': (fixture: Fixture) => startFastify(fixture, 'alone'),
+} as const satisfies Record<string, (fixture: Fixture) => Promise<Target>>
 
 /** @param checkout folder of another built checkout, which the edges are taken from @param count of edges on the port */
 async function startTributary(
-  bed: Bed,
+  fixture: Fixture,
   env: Readonly<Record<string, string>> = {},
   checkout?: string,
   count = 1,
 ): Promise<Target> {
   const port = await freePort()
-  const start = () => bed.start('edge', { PORT: String(port), ...env }, checkout)
+  const start = () => fixture.start('edge', { PORT: String(port), ...env }, checkout)
   const edges: readonly RoleProcess[] = await Promise.all(Array.from({ length: count }, start))
   return {
     port,
     pids: edges.map(({ pid }) => pid),
-    kept: () => bed.client.xlen(KEYS[0]?.events ?? ''),
-    end: async () => void (await Promise.all(edges.map((edge) => bed.stop(edge)))),
+    kept: () => fixture.client.xlen(KEYS[0]?.events ?? ''),
+    end: async () => void (await Promise.all(edges.map((edge) => fixture.stop(edge)))),
   }
 }
 
-async function startFastify(bed: Bed, manner: string): Promise<Target> {
+async function startFastify(fixture: Fixture, manner: string): Promise<Target> {
   const child = await startChild(new URL('./edge/fastify.js', import.meta.url), [
-    bed.redis.url,
+    fixture.redis.url,
     STREAM,
     manner,
   ])
   return {
     port: Number(child.ready),
     pids: [child.pid],
-    kept: () => bed.client.xlen(STREAM),
+    kept: () => fixture.client.xlen(STREAM),
     end: child.end,
   }
 }
 
-function subject(name: keyof typeof TARGETS, bed: Bed, generator: Generator, load: Load): Subject {
+function subject(name: keyof typeof TARGETS, fixture: Fixture, generator: Generator, load: Load): Subject {
   return {
     name,
     run: async () => {
-      await bed.flush()
-      const target = await TARGETS[name](bed)
+      await fixture.flush()
+      const target = await TARGETS[name](fixture)
       try {
-        return await measureTarget(target, bed, generator, load)
+        return await measureTarget(target, fixture, generator, load)
       } finally {
         await target.end()
       }
@@ -151,17 +152,17 @@ function subject(name: keyof typeof TARGETS, bed: Bed, generator: Generator, loa
  * @param checkout folder of another built checkout, which the edge is taken from
  */
 export async function openEdge(
-  bed: Bed,
+  fixture: Fixture,
   generator: Generator,
   env: Readonly<Record<string, string>>,
   checkout?: string,
 ): Promise<{ measure(seconds: number): Promise<Run>; end(): Promise<void> }> {
-  const target = await startTributary(bed, env, checkout)
+  const target = await startTributary(fixture, env, checkout)
   return {
     measure: async (seconds) => {
-      await bed.flush()
+      await fixture.flush()
       const load = { connections: 64, requests: SIGNED, seconds }
-      return await measureTarget(target, bed, generator, load, seconds / 4)
+      return await measureTarget(target, fixture, generator, load, seconds / 4)
     },
     end: target.end,
   }
@@ -169,7 +170,7 @@ export async function openEdge(
 
 async function measureTarget(
   target: Target,
-  bed: Bed,
+  fixture: Fixture,
   generator: Generator,
   load: Load,
   warmUp = WARM_UP_S,
@@ -177,9 +178,9 @@ async function measureTarget(
   const { connections, requests, seconds } = load
   const plan = { port: target.port, connections, requests }
   const used = () => target.pids.reduce((sum, pid) => sum + cpuSeconds(pid), 0)
-  const [before, redisBefore] = [used(), cpuSeconds(bed.pids.redis)]
+  const [before, redisBefore] = [used(), cpuSeconds(fixture.pids.redis)]
   const report = await generator.run({ ...plan, loop: { kind: 'closed', warmUp, seconds } })
-  const [cpu, redisCpu] = [used() - before, cpuSeconds(bed.pids.redis) - redisBefore]
+  const [cpu, redisCpu] = [used() - before, cpuSeconds(fixture.pids.redis) - redisBefore]
   const answered = requests.signed ? (report.byStatus[202] ?? 0) : (report.byStatus[401] ?? 0)
   const all = Object.values(report.byStatus).reduce((sum, n) => sum + n, 0)
   // The warm-up's requests have had their share, too.

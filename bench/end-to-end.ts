@@ -9,8 +9,8 @@ import type { WorkerFigures } from '../src/health/stats.js'
 import { groupFigures } from '../src/stream/groups.js'
 import { type Generator, startGenerator } from './load/generator.js'
 import type { LoadReport } from './load/plan.js'
-import { type Bed, DATABASES, KEYS } from './support/bed.js'
 import { type Figures, inTurn, type Run } from './support/figures.js'
+import { DATABASES, type Fixture, KEYS } from './support/fixture.js'
 import type { Suite } from './support/suite.js'
 import { clearDocuments, documentMarks } from './workers/subjects.js'
 import { openTables, type Tables } from './workers/table.js'
@@ -27,7 +27,7 @@ interface Trial {
 
 /** What all trials use. */
 interface Rig {
-  readonly bed: Bed
+  readonly fixture: Fixture
   readonly generator: Generator
   readonly tables: Tables
   readonly documents: MongoClient
@@ -47,11 +47,11 @@ export const endToEndSuite: Suite = {
     'workers and stores share the machine. Receive-to-commit is what the workers tell of the last minute, from the ' +
     'receipt in Redis to the acknowledgement behind the commit; every acknowledged event is looked up in the stores ' +
     'afterwards. The last two rows offer more than the machine can do: the edge, and MongoDB.',
-  async run({ bed, quick, say }) {
+  async run({ fixture, quick, say }) {
     const generator = await startGenerator()
-    const documents = new MongoClient(bed.mongo.url)
-    const tables = await openTables(bed.postgres.url)
-    const rig = { bed, generator, tables, documents }
+    const documents = new MongoClient(fixture.mongo.url)
+    const tables = await openTables(fixture.postgres.url)
+    const rig = { fixture, generator, tables, documents }
     const both = ['postgres', 'mongo'] as const
     const alone = ['postgres'] as const
     const trials: readonly (readonly [string, Trial])[] = quick
@@ -75,12 +75,12 @@ export const endToEndSuite: Suite = {
 }
 
 async function runTrial(rig: Rig, { rate, seconds, sinks, env = {} }: Trial): Promise<Run> {
-  const { bed, generator, tables, documents } = rig
-  await bed.flush()
+  const { fixture, generator, tables, documents } = rig
+  await fixture.flush()
   await Promise.all([tables.clear(), clearDocuments(documents)])
   const port = await freePort()
-  const edge = await bed.start('edge', { PORT: String(port), ...env })
-  const workers = await Promise.all(sinks.map((sink) => bed.start(sink)))
+  const edge = await fixture.start('edge', { PORT: String(port), ...env })
+  const workers = await Promise.all(sinks.map((sink) => fixture.start(sink)))
   try {
     const requests = { body: 'contact', size: 700, signed: true, variety: 'fresh' } as const
     const load = (run: string, loop: { rate: number; seconds: number }) =>
@@ -97,14 +97,14 @@ async function runTrial(rig: Rig, { rate, seconds, sinks, env = {} }: Trial): Pr
     const lags = await Promise.all(workers.map((worker) => readStats<WorkerFigures>(worker)))
     const edgeStats = await readStats<EdgeStats>(edge)
     const lag = Object.fromEntries(sinks.map((sink, at) => [sink, lags[at]?.lagMs]))
-    const drainSeconds = await drained(bed, sinks, ended)
+    const drainSeconds = await drained(fixture, sinks, ended)
     const invalid = await ledger(rig, sinks, [
       ['warm', warm],
       [run, report],
     ])
     return { figures: figuresOf(report, lag, drainSeconds, edgeStats), invalid }
   } finally {
-    await Promise.all([edge, ...workers].map((role) => bed.stop(role)))
+    await Promise.all([edge, ...workers].map((role) => fixture.stop(role)))
   }
 }
 
@@ -135,9 +135,11 @@ function figuresOf(
 }
 
 /** Waits until every group has settled everything. @returns how long that took from the end of the load, in s */
-async function drained(bed: Bed, groups: readonly string[], since: number): Promise<number> {
+async function drained(fixture: Fixture, groups: readonly string[], since: number): Promise<number> {
   while (performance.now() - since < DRAIN_MS) {
-    const figures = await Promise.all(groups.map((group) => groupFigures(bed.client, FIRST, group, 60_000)))
+    const figures = await Promise.all(
+      groups.map((group) => groupFigures(fixture.client, FIRST, group, 60_000)),
+    )
     if (figures.every(({ undelivered, pending }) => undelivered + pending === 0)) break
     await sleep(50)
   }
@@ -146,7 +148,7 @@ async function drained(bed: Bed, groups: readonly string[], since: number): Prom
 
 /** Looks every acknowledged event up in the stores. @returns what is wrong */
 async function ledger(
-  { bed, tables, documents }: Rig,
+  { fixture, tables, documents }: Rig,
   sinks: readonly SinkName[],
   loads: readonly (readonly [run: string, report: LoadReport])[],
 ): Promise<string | undefined> {
@@ -165,7 +167,7 @@ async function ledger(
     }
     if (missing > 0) problems.push(`${missing} acknowledged events are not in ${sink}`)
   }
-  const letters = await bed.client.xlen(FIRST[0]?.dead ?? '')
+  const letters = await fixture.client.xlen(FIRST[0]?.dead ?? '')
   if (letters > 0) problems.push(`${letters} dead letters`)
   return problems.length > 0 ? problems.join('; ') : undefined
 }

@@ -4,7 +4,7 @@ import { againstSuite } from './against.js'
 import { edgeSuite } from './edge.js'
 import { endToEndSuite } from './end-to-end.js'
 import { scaleSuite } from './scale.js'
-import { openBed } from './support/bed.js'
+import { openFixture } from './support/fixture.js'
 import { describeMachine } from './support/machine.js'
 import { isValid, type Report, sectionOf, toMarkdown } from './support/report.js'
 import type { Suite } from './support/suite.js'
@@ -65,21 +65,21 @@ Exit code 0: every run counted. 1: a ledger did not balance.`,
   )
   .action(async ({ quick, only, against, json, markdown }: Options) => {
     say('Starting the servers ...')
-    const bed = await openBed((line) => say(line))
+    const fixture = await openFixture((line) => say(line))
     const suites: Report['suites'][number][] = []
     try {
       for (const suite of against === undefined ? only : [againstSuite]) {
         say(suite.name)
-        suites.push(sectionOf(suite, await suite.run({ bed, quick, against, say })))
+        suites.push(sectionOf(suite, await suite.run({ fixture, quick, against, say })))
       }
-      const report: Report = { machine: describeMachine(bed), suites }
+      const report: Report = { machine: describeMachine(fixture), suites }
       const text = toMarkdown(report)
       process.stdout.write(`${text}\n`)
       if (json !== undefined) writeFileSync(json, `${JSON.stringify(report, undefined, 2)}\n`)
       if (markdown !== undefined) writeFileSync(markdown, `${text}\n`)
       process.exitCode = isValid(report) ? 0 : 1
     } finally {
-      await bed.end()
+      await fixture.end()
     }
   })
 

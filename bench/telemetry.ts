@@ -6,7 +6,7 @@ import { inTurn } from './support/figures.js'
 import type { Suite } from './support/suite.js'
 import { runWorker, tributary } from './workers/subjects.js'
 import { openTables } from './workers/table.js'
-import { newKeys } from './workers/tellings.js'
+import { newKeys } from './workers/workload.js'
 
 /** Shares of the events that are traced; `undefined`: no collector, so neither spans nor pushes. */
 const SHARES = [undefined, 0, 0.01, 1] as const
@@ -17,10 +17,10 @@ export const telemetrySuite: Suite = {
   about:
     'The edge at 64 connections, and the Postgres worker on new keys, without a collector and with one that takes ' +
     'everything, in turn.',
-  async run({ bed, quick, say }) {
+  async run({ fixture, quick, say }) {
     const collector = await startChild(new URL('./telemetry/collector.js', import.meta.url))
     const generator = await startGenerator()
-    const tables = await openTables(bed.postgres.url)
+    const tables = await openTables(fixture.postgres.url)
     const envOf = (share: number | undefined) =>
       share === undefined
         ? {}
@@ -33,7 +33,7 @@ export const telemetrySuite: Suite = {
       share === undefined ? 'off' : `metrics and ${share * 100} % of the traces`
     try {
       // All of them run all the time, so that turns can be short: what the machine does changes within seconds.
-      const edges = await Promise.all(SHARES.map((share) => openEdge(bed, generator, envOf(share))))
+      const edges = await Promise.all(SHARES.map((share) => openEdge(fixture, generator, envOf(share))))
       const ofEdges = edges.map(({ measure }, at) => ({
         name: nameOf(SHARES[at]),
         run: () => measure(quick ? 1 : 2),
@@ -45,10 +45,10 @@ export const telemetrySuite: Suite = {
       const workers = SHARES.map((share) => ({
         name: nameOf(share),
         run: async () => {
-          await Promise.all([bed.flush(), tables.clear()])
+          await Promise.all([fixture.flush(), tables.clear()])
           const backlog = newKeys(randomBytes(3).toString('hex'), quick ? 20_000 : 100_000)
           const worker = tributary('postgres', marks, { env: envOf(share), traced: share ?? 0 })
-          return await runWorker(bed, worker, backlog)
+          return await runWorker(fixture, worker, backlog)
         },
       }))
       const rounds = quick ? 1 : 5

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { MongoClient } from 'mongodb'
-import { type Bed, DATABASES } from './support/bed.js'
 import { type Case, caseOf, describeRun, type Run } from './support/figures.js'
+import { DATABASES, type Fixture } from './support/fixture.js'
 import type { Suite } from './support/suite.js'
 import { hasPsql } from './workers/psql.js'
 import {
@@ -15,13 +15,13 @@ import {
   type Worker,
 } from './workers/subjects.js'
 import { openTables } from './workers/table.js'
-import { type Backlog, duplicates, hotKeys, newKeys, patches } from './workers/tellings.js'
+import { type Backlog, duplicates, hotKeys, newKeys, patches } from './workers/workload.js'
 
 const RATE = 'events/s'
 
 /** What a store's suite needs. */
 interface Field {
-  readonly bed: Bed
+  readonly fixture: Fixture
   readonly workers: readonly Worker[]
   /** Of a backlog for workers that can do it all. */
   readonly count: number
@@ -43,7 +43,7 @@ const LIVES: readonly (readonly ((run: string, count: number) => Backlog)[])[] =
  * left. @returns a case for each part of a life
  */
 async function compare(
-  { bed, workers, count, rounds, clear, settle, say }: Field,
+  { fixture, workers, count, rounds, clear, settle, say }: Field,
   about: string,
 ): Promise<Case[]> {
   const cases = new Map<string, Map<string, Run[]>>()
@@ -54,9 +54,9 @@ async function compare(
       for (const make of life) {
         const backlog = make(keys, Math.ceil(count * worker.share))
         const title = `${about}, ${backlog.title}`
-        await bed.flush()
+        await fixture.flush()
         await settle()
-        const run = await runWorker(bed, worker, backlog)
+        const run = await runWorker(fixture, worker, backlog)
         say(describeRun(title, RATE, worker.name, run))
         const runs = cases.get(title) ?? new Map<string, Run[]>()
         runs.set(worker.name, [...(runs.get(worker.name) ?? []), run])
@@ -74,14 +74,14 @@ export const postgresSuite: Suite = {
     'A backlog in the log until it is committed and acknowledged, by one worker process unless said otherwise; the first ' +
     'tenth is warm-up. The ceiling is psql, which sends the same rows in the same batches of 500 and joins them by the ' +
     'same statement: it reads, decodes and acknowledges nothing.',
-  async run({ bed, quick, say }) {
-    const tables = await openTables(bed.postgres.url)
+  async run({ fixture, quick, say }) {
+    const tables = await openTables(fixture.postgres.url)
     const ours = () => tables.marks('tributary.contacts')
     const theirs = () => tables.marks('bench.contacts')
     const ceiling = (await hasPsql(say)) ? [psqlCeiling(tables)] : []
     if (ceiling.length === 0) say('  left out: psql, which is not on PATH and cannot be installed')
     const slow = quick ? 0.1 : 0.05
-    const field = { bed, rounds: 1, clear: tables.clear, settle: tables.settle, say }
+    const field = { fixture, rounds: 1, clear: tables.clear, settle: tables.settle, say }
     try {
       return await compare(
         {
@@ -110,15 +110,15 @@ export const mongoSuite: Suite = {
   about:
     'As for Postgres. The ceiling is the driver, which is given the same operations in the same batches, made before: it ' +
     'does not read what is stored, though the worker has to, to know them. Of duplicates there are no operations.',
-  async run({ bed, quick, say }) {
-    const client = new MongoClient(bed.mongo.url)
+  async run({ fixture, quick, say }) {
+    const client = new MongoClient(fixture.mongo.url)
     const ours = () => documentMarks(client, DATABASES.state, 'state.contacts')
     const theirs = () => documentMarks(client, 'bench', 'contacts')
     const settle = async () => undefined
     try {
       return await compare(
         {
-          ...{ bed, rounds: 1, clear: () => clearDocuments(client), settle, say },
+          ...{ fixture, rounds: 1, clear: () => clearDocuments(client), settle, say },
           count: quick ? 2_000 : 5_000,
           workers: [
             tributary('mongo', ours),

@@ -72,7 +72,7 @@ export const cdc = defineContract({
   body: Event,
   events: (body) => [body],
   event: Event,
-  interpret({ eventType, timestamp, eventData }) {
+  mapEvent({ eventType, timestamp, eventData }) {
     const [kind = '', verb = '', ...rest] = eventType.split('.')
     const entity = ENTITIES.get(kind)
     const operation = VERBS.get(verb as 'created')

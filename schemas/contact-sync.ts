@@ -50,7 +50,7 @@ export const contactSync = defineContract({
       ],
     },
   ),
-  interpret({ id, ...fields }) {
+  mapEvent({ id, ...fields }) {
     return { entity: contactRecords, key: id, operation: 'snapshot', timestamp: fields.timestamp, fields }
   },
 })

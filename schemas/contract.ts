@@ -5,7 +5,7 @@ import { compile, type Shape } from './shape.js'
 
 /**
  * The sinks that a contract can feed; each is a consumer group of its own. `postgres` and `mongo` take what
- * {@link Contract.interpret} makes of an event, `feed` what {@link Contract.clean} does. Nothing reads for
+ * {@link Contract.mapEvent} makes of an event, `feed` what {@link Contract.clean} does. Nothing reads for
  * `interactions` yet: its entries wait in the log.
  */
 export type SinkName = 'postgres' | 'mongo' | 'interactions' | 'feed'
@@ -43,7 +43,7 @@ export interface Entity {
 }
 
 /** What one event states, in the words that all contracts share. */
-export interface Fact {
+export interface MappedEvent {
   readonly entity: Entity
   readonly key: string
   /** `snapshot`: the whole entity · `patch`: only the fields that are present · `delete`. */
@@ -75,7 +75,7 @@ export interface Contract {
   /** What a single event must look like; one that does not is dead-lettered alone. The body's, where that is the event. */
   readonly event: Shape
   /** What an event that has the shape states; left out where neither `postgres` nor `mongo` is fed. */
-  readonly interpret?: (event: unknown) => Fact | UnknownType
+  readonly mapEvent?: (event: unknown) => MappedEvent | UnknownType
   /** What of an event that has the shape goes to the clean feed; left out where `feed` is not fed. */
   readonly clean?: (event: unknown) => CleanRecord
 }
@@ -97,11 +97,11 @@ export interface UnknownType {
 
 /** A contract as its module writes it: typed by its own schemas. */
 interface Definition<Body extends TSchema, Event extends TObject>
-  extends Omit<Contract, 'body' | 'event' | 'events' | 'interpret' | 'clean'> {
+  extends Omit<Contract, 'body' | 'event' | 'events' | 'mapEvent' | 'clean'> {
   readonly body: Body
   readonly events: (body: Static<Body>) => readonly unknown[]
   readonly event: Event
-  readonly interpret?: (event: Static<Event>) => Fact | UnknownType
+  readonly mapEvent?: (event: Static<Event>) => MappedEvent | UnknownType
   readonly clean?: (event: Static<Event>) => CleanRecord
 }
 
@@ -112,10 +112,10 @@ interface Definition<Body extends TSchema, Event extends TObject>
 export function defineContract<Body extends TSchema, Event extends TObject>(
   definition: Definition<Body, Event>,
 ): Contract {
-  const { interpret, clean, ...data } = definition
+  const { mapEvent, clean, ...data } = definition
   const { name, sinks } = data
-  if (!interpret && (sinks.includes('postgres') || sinks.includes('mongo')))
-    throw new Error(`The contract ${name} feeds a store, but has no interpret()`)
+  if (!mapEvent && (sinks.includes('postgres') || sinks.includes('mongo')))
+    throw new Error(`The contract ${name} feeds a store, but has no mapEvent()`)
   if (!clean && sinks.includes('feed'))
     throw new Error(`The contract ${name} feeds the clean feed, but has no clean()`)
   const body = compile(definition.body)
@@ -124,7 +124,7 @@ export function defineContract<Body extends TSchema, Event extends TObject>(
     body,
     events: (body) => definition.events(body as Static<Body>),
     event: Object.is(definition.event, definition.body) ? body : compile(definition.event),
-    ...(interpret && { interpret: (event: unknown) => interpret(event as Static<Event>) }),
+    ...(mapEvent && { mapEvent: (event: unknown) => mapEvent(event as Static<Event>) }),
     ...(clean && { clean: (event: unknown) => clean(event as Static<Event>) }),
   }
 }

@@ -44,7 +44,7 @@ export const dataAction = defineContract({
   body: Event,
   events: (body) => [body],
   event: Event,
-  interpret(event) {
+  mapEvent(event) {
     const { timestamp } = event as { timestamp?: unknown }
     const dated = typeof timestamp === 'string' && Number(parseTimestamp(timestamp)) >= 0
     return {

@@ -19,7 +19,7 @@ export interface Lifecycle {
 }
 
 /**
- * Turns signals into an orderly end: the first stops, the second leaves at once. What is neither acknowledged
+ * KeyedMutex signals into an orderly end: the first stops, the second leaves at once. What is neither acknowledged
  * nor answered then is delivered again, by CXone or by another worker.
  * @param timeoutMs time to close, in milliseconds
  */

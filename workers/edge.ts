@@ -14,7 +14,7 @@ import { createProducer } from '../src/stream/producer.js'
 import { checkAppends } from '../src/stream/ready.js'
 import type { RedisClient } from '../src/stream/redis.js'
 import { EdgeMetrics } from '../src/telemetry/edge-metrics.js'
-import { seldomWarn } from '../src/telemetry/log.js'
+import { createWarnOnce } from '../src/telemetry/log.js'
 import { type Host, openRedis, persist, type Role } from './role.js'
 
 /** A body may take this long to arrive, in ms: the slowest that CXone gives up after. */
@@ -29,7 +29,7 @@ export const start: Role = async (host) => {
   }
   const http = chooseHttp(config.EDGE_HTTP)
   if (http.notice) log.warn(http.notice)
-  const complain = seldomWarn(log)
+  const warnOnce = createWarnOnce(log)
   const redis = await openRedis(host, 'edge', 'fail-fast')
   const partitions = partitionKeys(config.STREAM_PREFIX, config.PARTITIONS)
   const admission = new Admission()
@@ -52,9 +52,9 @@ export const start: Role = async (host) => {
     maxBodyBytes: config.MAX_BODY_BYTES,
     bodyTimeoutMs: BODY_TIMEOUT_MS,
     appendTimeoutMs: config.APPEND_TIMEOUT_MS,
-    onError: (error) => complain(`Redis did not take what was received: ${String(error)}`),
+    onError: (error) => warnOnce(`Redis did not take what was received: ${String(error)}`),
     onTurnedAway: () =>
-      complain(`${connections} connections are open: the edge closes every further one at once`),
+      warnOnce(`${connections} connections are open: the edge closes every further one at once`),
   })
   lifecycle.onClose('the edge', () => edge.stop())
   metrics.runsOn(edge.http)

@@ -9,7 +9,7 @@ import { BudgetKeeper } from '../src/stream/dead-letters/budget.js'
 import { partitionKeys } from '../src/stream/keys.js'
 import { StallWatch } from '../src/stream/stalled.js'
 import { Trimmer } from '../src/stream/trim.js'
-import { seldomWarn } from '../src/telemetry/log.js'
+import { createWarnOnce } from '../src/telemetry/log.js'
 import { observeLog } from '../src/telemetry/log-metrics.js'
 import { openRedis, type Role } from './role.js'
 
@@ -55,7 +55,7 @@ export const start: Role = async (host) => {
     prefix: `{${config.STREAM_PREFIX}:jobs}`,
     tasks: [trim, stalls, lag, retention],
     leaseMs: LEASE_TURNS * config.MEASURE_EVERY_MS,
-    warn: seldomWarn(log),
+    warn: createWarnOnce(log),
     onCrash: (error) => lifecycle.stop('maintenance crashed', error),
   })
   observeLog(host.telemetry.metrics, () => (scheduler.elected ? lag.figures() : undefined))

@@ -6,7 +6,7 @@ import { READ } from '../src/health/progress.js'
 import { newWorkerStats, workerFigures } from '../src/health/stats.js'
 import type { Admin } from '../src/ops/admin.js'
 import { createDecoder } from '../src/pipeline/decode.js'
-import { complainTo, countInto } from '../src/pipeline/health.js'
+import { countInto, warnAbout } from '../src/pipeline/health.js'
 import { together } from '../src/pipeline/observer.js'
 import { WorkerTraces } from '../src/pipeline/traces.js'
 import { runWorker, type WorkerOptions } from '../src/pipeline/worker.js'
@@ -21,7 +21,7 @@ import { Consumer } from '../src/stream/consumer.js'
 import { partitionKeys } from '../src/stream/keys.js'
 import { unreadPartitions } from '../src/stream/lag.js'
 import { askRedis, type Manner, type RedisClient } from '../src/stream/redis.js'
-import { seldomWarn } from '../src/telemetry/log.js'
+import { createWarnOnce } from '../src/telemetry/log.js'
 import type { Telemetry } from '../src/telemetry/sdk.js'
 
 /** Writes that fail for longer than this are an outage, in ms: the log says when it is over. */
@@ -48,8 +48,8 @@ export type Role = (host: Host) => Promise<void>
  * @throws what is not transient; the reason of the stop, where that comes first
  */
 export function persist<T>({ log, lifecycle }: Host, work: () => Promise<T>): Promise<T> {
-  const complain = seldomWarn(log)
-  return retryTransient(work, lifecycle.stopping, (error) => complain(error.message))
+  const warnOnce = createWarnOnce(log)
+  return retryTransient(work, lifecycle.stopping, (error) => warnOnce(error.message))
 }
 
 /** Connects to Redis. */
@@ -57,9 +57,9 @@ export async function openRedis(host: Host, name: string, manner: Manner) {
   const { config, log, lifecycle } = host
   const url = required(config, 'REDIS_URL')
   // A node of a Cluster that is down is told of at every command that is for it.
-  const complain = seldomWarn(log)
+  const warnOnce = createWarnOnce(log)
   const redis = await persist(host, () =>
-    openClient(url, manner, (error) => complain(`Redis (${name}): ${error.message}`)),
+    openClient(url, manner, (error) => warnOnce(`Redis (${name}): ${error.message}`)),
   )
   lifecycle.onClose(`Redis (${name})`, async () => redis.disconnect())
   return redis
@@ -101,7 +101,7 @@ export async function startSinkWorker<Item extends SinkItem>(
   const partitions = partitionKeys(config.STREAM_PREFIX, config.PARTITIONS)
   const reader = await openRedis(host, `${name}, reads`, 'patient')
   // To wait for Redis is not to hang: ioredis keeps a command until it has a connection.
-  for (const redis of [reader, commands]) redis.on('reconnecting', () => stats.progress.beat())
+  for (const redis of [reader, commands]) redis.on('reconnecting', () => stats.progress.heartbeat())
   const metrics = new WorkerMetrics<Item>(host.telemetry.metrics, name, {
     failing: () => stats.failing !== undefined,
     ...(store.pool && { pool: store.pool.bind(store) }),
@@ -110,7 +110,7 @@ export async function startSinkWorker<Item extends SinkItem>(
   const observer = together([
     countInto<Item>(stats),
     metrics,
-    complainTo<Item>(log, (batch) => traces.idsOf(batch)),
+    warnAbout<Item>(log, (batch) => traces.idsOf(batch)),
     traces,
   ])
   const consumer = new Consumer({
@@ -121,7 +121,7 @@ export async function startSinkWorker<Item extends SinkItem>(
     batch: config.BATCH_MAX_EVENTS,
     lingerMs: config.BATCH_LINGER_MS,
     leaseMs: config.LEASE_MS,
-    onPoll: () => stats.progress.beat(READ),
+    onPoll: () => stats.progress.heartbeat(READ),
   })
   const { stopping, giveUp } = lifecycle
   await persist(host, () => askRedis('create the consumer group', () => consumer.createGroups()))

@@ -13,7 +13,7 @@ export interface Drain {
   readonly storeMicros: number
   /** The most that was seen of the workers' resident memory together, in MB. */
   readonly residentMb: number
-  /** The same when a quarter, a half, three quarters and all of it were settled. */
+  /** The same when a quarter, a half, three quarters and all of it were acknowledged. */
   readonly residentAtMb: readonly number[]
   /** From the first look to the last, in s. */
   readonly seconds: number
@@ -45,7 +45,7 @@ const LOOK_MS = 10
 const PATIENCE_MS = 900_000
 
 /**
- * Watches a group from outside until it has settled everything.
+ * Watches a group from outside until it has acknowledged everything.
  * @throws Error where it does not come to an end
  */
 export async function watchDrain(watched: Watched): Promise<Drain> {
@@ -55,19 +55,20 @@ export async function watchDrain(watched: Watched): Promise<Drain> {
     store: cpuSeconds(store),
   })
   const begun = performance.now()
-  let warm: { at: number; settled: number; used: ReturnType<typeof usage> } | undefined
+  let warm: { at: number; acknowledged: number; used: ReturnType<typeof usage> } | undefined
   const residentNow = () => workers.reduce((sum, pid) => sum + residentMb(pid), 0)
   let most = 0
   const quarters: number[] = []
   for (let look = 0; performance.now() - begun < PATIENCE_MS; look++) {
-    const settled = await settledOf(watched)
+    const acknowledged = await settledOf(watched)
     const at = performance.now()
-    if (!warm && settled >= count * WARM_UP) warm = { at, settled, used: usage() }
+    if (!warm && acknowledged >= count * WARM_UP) warm = { at, acknowledged, used: usage() }
     if (look % 10 === 0) most = Math.max(most, residentNow())
-    while (settled >= (count / 4) * (quarters.length + 1) && quarters.length < 4) quarters.push(residentNow())
-    if (warm && settled >= count) {
+    while (acknowledged >= (count / 4) * (quarters.length + 1) && quarters.length < 4)
+      quarters.push(residentNow())
+    if (warm && acknowledged >= count) {
       const used = usage()
-      const timed = settled - warm.settled
+      const timed = acknowledged - warm.acknowledged
       return {
         perSecond: timed / ((at - warm.at) / 1_000),
         workerMicros: ((used.worker - warm.used.worker) / timed) * 1e6,
@@ -80,7 +81,7 @@ export async function watchDrain(watched: Watched): Promise<Drain> {
     await sleep(LOOK_MS)
   }
   throw new Error(
-    `${watched.group} has settled ${await settledOf(watched)} of ${count} entries within ${PATIENCE_MS} ms`,
+    `${watched.group} has acknowledged ${await settledOf(watched)} of ${count} entries within ${PATIENCE_MS} ms`,
   )
 }
 

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { cpus, release, totalmem } from 'node:os'
 import { MANIFEST } from '../../src/manifest.js'
-import type { Bed } from './bed.js'
+import type { Fixture } from './fixture.js'
 
 /** On what, with which versions: without it a figure says nothing. */
-export function describeMachine({ redis, postgres, mongo }: Bed): Readonly<Record<string, string>> {
+export function describeMachine({ redis, postgres, mongo }: Fixture): Readonly<Record<string, string>> {
   const [cpu] = cpus()
   return {
     date: new Date().toISOString(),

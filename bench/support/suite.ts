@@ -1,9 +1,9 @@
-import type { Bed } from './bed.js'
 import type { Case } from './figures.js'
+import type { Fixture } from './fixture.js'
 
 /** What a suite gets. */
 export interface SuiteContext {
-  readonly bed: Bed
+  readonly fixture: Fixture
   /** About 3 minutes for all suites together, instead of 25. */
   readonly quick: boolean
   /** Folder of another built checkout, to compare this one with. */

@@ -2,7 +2,7 @@ import { CONTRACTS } from '../../schemas/index.js'
 import { createDecoder } from '../../src/pipeline/decode.js'
 import type { Change } from '../../src/sinks/sink.js'
 import { fold } from '../../src/state/fold.js'
-import { type Backlog, bodyOf } from './tellings.js'
+import { type Backlog, bodyOf } from './workload.js'
 
 /** Entries of a batch, as the worker has it by default. */
 export const BATCH = 500

@@ -3,9 +3,9 @@ import { databasesOf, mongoClient } from '../../src/sinks/mongo/connect.js'
 import { fromDocument, type StateDocument, type Stored, toDocument } from '../../src/sinks/mongo/document.js'
 import type { Change } from '../../src/sinks/sink.js'
 import { includes, join } from '../../src/state/state.js'
-import { DATABASES } from '../support/bed.js'
+import { DATABASES } from '../support/fixture.js'
 import { batchesOf } from './batches.js'
-import type { Backlog } from './tellings.js'
+import type { Backlog } from './workload.js'
 
 /**
  * The ceiling of the MongoDB worker: the driver's own unordered bulkWrite of the very same operations, batch by batch.

@@ -11,7 +11,7 @@ import { encodeRow } from '../../src/sinks/postgres/encode.js'
 import type { Layout } from '../../src/sinks/postgres/layout.js'
 import { copyStatement, joinStatement, prepareStatements } from '../../src/sinks/postgres/statements.js'
 import { batchesOf } from './batches.js'
-import type { Backlog } from './tellings.js'
+import type { Backlog } from './workload.js'
 
 const NEVER = new AbortController().signal
 

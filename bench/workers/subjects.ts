@@ -1,12 +1,12 @@
 import type { MongoClient } from 'mongodb'
-import { type Bed, DATABASES, KEYS } from '../support/bed.js'
 import { startChild } from '../support/child.js'
 import { drainFigures, watchDrain } from '../support/drain.js'
 import type { Figures, Run } from '../support/figures.js'
+import { DATABASES, type Fixture, KEYS } from '../support/fixture.js'
 import { runDriver } from './driver.js'
 import { runPsql } from './psql.js'
 import type { Tables } from './table.js'
-import { append, type Backlog, expected } from './tellings.js'
+import { append, type Backlog, expected } from './workload.js'
 
 /** What works a backlog off, and where it puts the events. */
 export interface Worker {
@@ -16,7 +16,7 @@ export interface Worker {
   /** Of our own: how many processes. */
   readonly processes: number
   /** Works it off, from what is in the log to what is in the store. */
-  drain(bed: Bed, backlog: Backlog): Promise<Figures>
+  drain(fixture: Fixture, backlog: Backlog): Promise<Figures>
   /** The marker of each contact in the store, by its key. */
   marks(): Promise<Map<string, string>>
 }
@@ -25,11 +25,11 @@ const [FIRST] = KEYS
 const STREAM = FIRST?.events ?? ''
 
 /** A run of a worker on a backlog, with its ledger: what was told is in the store, or the run counts for nothing. */
-export async function runWorker(bed: Bed, worker: Worker, backlog: Backlog): Promise<Run> {
-  const figures = await worker.drain(bed, backlog)
+export async function runWorker(fixture: Fixture, worker: Worker, backlog: Backlog): Promise<Run> {
+  const figures = await worker.drain(fixture, backlog)
   const marks = await worker.marks()
   const wrong = [...expected(backlog)].filter(([key, mark]) => marks.get(key) !== mark)
-  const letters = await bed.client.xlen(FIRST?.dead ?? '')
+  const letters = await fixture.client.xlen(FIRST?.dead ?? '')
   const problems = [
     wrong.length > 0 && `${wrong.length} contacts are not as told, the first ${wrong[0]?.join(' ')}`,
     letters > 0 && `${letters} dead letters`,
@@ -58,19 +58,21 @@ export function tributary(
     share: 1,
     processes,
     marks,
-    drain: async (bed, backlog) => {
+    drain: async (fixture, backlog) => {
       const partitions = Number(env.PARTITIONS ?? 1)
-      await append(bed, backlog, { partitions, traced })
-      const roles = await Promise.all(Array.from({ length: processes }, () => bed.start(sink, env, checkout)))
+      await append(fixture, backlog, { partitions, traced })
+      const roles = await Promise.all(
+        Array.from({ length: processes }, () => fixture.start(sink, env, checkout)),
+      )
       const drain = await watchDrain({
-        client: bed.client,
+        client: fixture.client,
         streams: KEYS.slice(0, partitions).map(({ events }) => events),
         group: sink,
         count: backlog.count,
         workers: roles.map(({ pid }) => pid),
-        store: bed.pids[sink],
+        store: fixture.pids[sink],
       })
-      await Promise.all(roles.map((role) => bed.stop(role)))
+      await Promise.all(roles.map((role) => fixture.stop(role)))
       return drainFigures(drain)
     },
   }
@@ -89,12 +91,12 @@ export function baseline(
     share,
     processes: 1,
     marks,
-    drain: async (bed, backlog) => {
-      await append(bed, backlog)
-      const args = [bed.redis.url, STREAM, manner, bed[store].url, manner]
+    drain: async (fixture, backlog) => {
+      await append(fixture, backlog)
+      const args = [fixture.redis.url, STREAM, manner, fixture[store].url, manner]
       const child = await startChild(new URL('./baseline.js', import.meta.url), args)
-      const watched = { client: bed.client, streams: [STREAM], group: manner, count: backlog.count }
-      const drain = await watchDrain({ ...watched, workers: [child.pid], store: bed.pids[store] })
+      const watched = { client: fixture.client, streams: [STREAM], group: manner, count: backlog.count }
+      const drain = await watchDrain({ ...watched, workers: [child.pid], store: fixture.pids[store] })
       await child.end()
       return drainFigures(drain)
     },
@@ -108,7 +110,7 @@ export function psqlCeiling(tables: Tables): Worker {
     share: 1,
     processes: 0,
     marks: () => tables.marks('tributary.contacts'),
-    drain: async (bed, backlog) => ({ 'events/s': await runPsql(bed.postgres.url, backlog) }),
+    drain: async (fixture, backlog) => ({ 'events/s': await runPsql(fixture.postgres.url, backlog) }),
   }
 }
 
@@ -119,7 +121,7 @@ export function driverCeiling(marks: Worker['marks']): Worker {
     share: 1,
     processes: 0,
     marks,
-    drain: async (bed, backlog) => ({ 'events/s': await runDriver(bed.mongo.url, backlog) }),
+    drain: async (fixture, backlog) => ({ 'events/s': await runDriver(fixture.mongo.url, backlog) }),
   }
 }
 

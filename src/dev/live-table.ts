@@ -11,14 +11,14 @@ export interface SinkRow {
   readonly pending: number
 }
 
-const FIGURES = ['settled', 'per second', 'dead letters', 'pending', 'lag p50', 'lag p99'] as const
+const FIGURES = ['acknowledged', 'per second', 'dead letters', 'pending', 'lag p50', 'lag p99'] as const
 
 /**
  * The live table: redrawn in place on a terminal, a line a sink and call elsewhere.
  * @returns a function that shows the figures of now; call it once a second
  */
 export function liveTable(write: (text: string) => void, isTerminal = stdout.isTTY === true) {
-  let before: { at: number; settled: ReadonlyMap<string, number>; accepted: number } | undefined
+  let before: { at: number; acknowledged: ReadonlyMap<string, number>; accepted: number } | undefined
   let drawn = 0
 
   return (accepted: number, rows: readonly SinkRow[]) => {
@@ -28,8 +28,8 @@ export function liveTable(write: (text: string) => void, isTerminal = stdout.isT
       Number.isNaN(seconds) ? '-' : String(Math.max(0, Math.round((count - last) / seconds)))
     const cells = rows.map(({ sink, figures, pending }) => ({
       sink,
-      settled: String(figures?.settled ?? '-'),
-      'per second': figures ? rate(figures.settled, before?.settled.get(sink)) : '-',
+      acknowledged: String(figures?.acknowledged ?? '-'),
+      'per second': figures ? rate(figures.acknowledged, before?.acknowledged.get(sink)) : '-',
       'dead letters': String(figures?.deadLettered ?? '-'),
       pending: String(pending),
       'lag p50': lag(figures?.lagMs.p50),
@@ -39,7 +39,7 @@ export function liveTable(write: (text: string) => void, isTerminal = stdout.isT
     before = {
       at: now,
       accepted,
-      settled: new Map(rows.map(({ sink, figures }) => [sink, figures?.settled ?? 0])),
+      acknowledged: new Map(rows.map(({ sink, figures }) => [sink, figures?.acknowledged ?? 0])),
     }
     if (isTerminal) {
       const lines = [head, ...table(['sink', ...FIGURES], cells, FIGURES).split('\n')]

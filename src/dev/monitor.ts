@@ -35,7 +35,7 @@ export function startMonitor(
       }),
     )
     for (const { sink, figures } of rows) {
-      if (seen.has(sink) || !figures?.settled) continue
+      if (seen.has(sink) || !figures?.acknowledged) continue
       seen.add(sink)
       // Of the command, so that it counts what a first run has to install and to start.
       say(`First event in ${sink} after ${(performance.now() / 1_000).toFixed(1)} s`)

@@ -22,7 +22,7 @@ const NO_LIMIT: Reading = { limits: [], age: 0 }
 
 /**
  * Which requests may come in. Between {@link LOW_MARK} and a limit a share of them may, which falls in a straight
- * line: so the inflow settles where it is as fast as the outflow, and does not swing between all and none.
+ * line: so the inflow settles where it is as fast as the drain rate, and does not swing between all and none.
  * What is admitted counts against the limits at once; what has gone out is known at the next reading.
  * Costs a request one comparison while nothing is near its limit, and less than 1 us where something is.
  */

@@ -1,5 +1,5 @@
+import { type ErrorCode, errorResponseOf } from './error-response.js'
 import type { HttpAnswer } from './http/http.js'
-import { type RefusalCode, refusalOf } from './refusal.js'
 
 /** The body of the answer to what is kept. */
 export const ACCEPTED = '{"status":"accepted"}'
@@ -11,8 +11,8 @@ export function acceptedAnswer(entry: string, close: boolean): HttpAnswer {
 }
 
 /** The answer of a refusal. @param message in place of the code's usual one */
-export function refusalAnswer(code: RefusalCode, message?: string): HttpAnswer {
-  const refusal = refusalOf(code)
+export function errorAnswer(code: ErrorCode, message?: string): HttpAnswer {
+  const refusal = errorResponseOf(code)
   const headers: string[] = []
   if (code === 'method_not_allowed') headers.push('Allow', 'POST')
   if (refusal.retry) headers.push('Retry-After', retryAfter())

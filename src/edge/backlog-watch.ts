@@ -4,10 +4,10 @@ import { TransientError } from '../errors.js'
 import type { PartitionKeys } from '../stream/keys.js'
 import { findWeaknesses, fullest, type Memory, readMemory } from '../stream/memory.js'
 import { type RedisClient, redisError } from '../stream/redis.js'
-import { seldomWarn } from '../telemetry/log.js'
+import { createWarnOnce } from '../telemetry/log.js'
 import type { Admission } from './admission.js'
 import { type Backlog, readBacklog } from './backlog.js'
-import { Outflow } from './outflow.js'
+import { DrainRate } from './drain-rate.js'
 import { type BacklogBudget, compare, explain, oldestAgeMs } from './reading.js'
 
 /** From the end of a reading to the next, about, in ms: twice a second what comes and goes is compared. */
@@ -23,7 +23,7 @@ const CALM_MS = 10_000
 
 /** What waits and what of it matters, as plain JSON. */
 export interface BacklogFigures {
-  /** Bytes of entries that some group has not settled, about. */
+  /** Bytes of entries that some group has not acknowledged, about. */
   readonly bytes: number
   /** Age of the oldest of them, in ms. */
   readonly ageMs: number
@@ -46,8 +46,8 @@ export interface BacklogWatchOptions {
 
 /** Tells the admission how things stand in Redis, and the log when that begins to matter and when it ends. */
 export class BacklogWatch {
-  readonly #outflow = new Outflow()
-  readonly #complain: (message: string) => void
+  readonly #drainRate = new DrainRate()
+  readonly #warnOnce: (message: string) => void
   #backlog: Backlog = { bytes: 0, groups: [] }
   #memories: readonly Memory[] = []
   #hold: NodeJS.Timeout | undefined
@@ -56,7 +56,7 @@ export class BacklogWatch {
   #calmSince: number | undefined
 
   constructor(private readonly options: BacklogWatchOptions) {
-    this.#complain = seldomWarn(options.log)
+    this.#warnOnce = createWarnOnce(options.log)
   }
 
   /**
@@ -86,8 +86,8 @@ export class BacklogWatch {
       readBacklog(redis, partitions, ignored),
       readMemory(redis),
     ])
-    this.#outflow.observe(backlog.groups, at)
-    const reading = compare(backlog, memories, this.#outflow, budget)
+    this.#drainRate.observe(backlog.groups, at)
+    const reading = compare(backlog, memories, this.#drainRate, budget)
     admission.update(reading, taken)
     this.#backlog = backlog
     this.#memories = memories
@@ -115,7 +115,7 @@ export class BacklogWatch {
     const isReply = error instanceof Error && error.name === 'ReplyError'
     if (!isReply && !(error instanceof TransientError)) throw error
     if (stopping.aborted) return
-    this.#complain(`${error.message}. After 5 s without an answer the edge refuses nothing for its backlog.`)
+    this.#warnOnce(`${error.message}. After 5 s without an answer the edge refuses nothing for its backlog.`)
   }
 
   #tell(share: number, why: () => string): void {

@@ -6,22 +6,22 @@ import type { RedisClient } from '../stream/redis.js'
 export interface GroupBacklog {
   /** {@link NOBODY}: of streams that have no group at all. */
   readonly group: string
-  /** Entries that it has not read, or not settled. */
+  /** Entries that it has not read, or not acknowledged. */
   readonly entries: number
   /** Memory that these entries take. */
   readonly bytes: number
   /** Age of the oldest of them, in ms by Redis' clock; 0 without any. */
   readonly ageMs: number
   /**
-   * Entries that it has settled since it exists: two readings tell its speed. `undefined` where Redis does not
+   * Entries that it has acknowledged since it exists: two readings tell its speed. `undefined` where Redis does not
    * know (before 7.0, or because entries were deleted by hand until the group has caught up).
    */
-  readonly settled: number | undefined
+  readonly acknowledged: number | undefined
 }
 
 /** What waits in the log. */
 export interface Backlog {
-  /** Memory of the entries that some group has not settled. */
+  /** Memory of the entries that some group has not acknowledged. */
   readonly bytes: number
   /** By name, the furthest behind first. */
   readonly groups: readonly GroupBacklog[]
@@ -31,7 +31,7 @@ export interface Backlog {
 export const NOBODY = ''
 
 /**
- * Estimates what waits to be settled. Costs Redis what a `glance` does (see `Precision`): bodies stay where they are.
+ * Estimates what waits to be acknowledged. Costs Redis what a `glance` does (see `Precision`): bodies stay where they are.
  * @param ignored groups that are not meant to run
  * @throws what Redis or the connection answers
  */
@@ -61,17 +61,19 @@ function backlogOf(lag: GroupLag, { bytes, length }: StreamLag): GroupBacklog {
     entries,
     bytes: length > 0 ? (entries * bytes) / length : 0,
     ageMs: oldestAgeMs(lag) ?? 0,
-    settled: lag.acknowledged,
+    acknowledged: lag.acknowledged,
   }
 }
 
 function together(one: GroupBacklog, other: GroupBacklog): GroupBacklog {
-  const settled = [one.settled, other.settled]
+  const acknowledged = [one.acknowledged, other.acknowledged]
   return {
     group: one.group,
     entries: one.entries + other.entries,
     bytes: one.bytes + other.bytes,
     ageMs: Math.max(one.ageMs, other.ageMs),
-    settled: settled.includes(undefined) ? undefined : (one.settled ?? 0) + (other.settled ?? 0),
+    acknowledged: acknowledged.includes(undefined)
+      ? undefined
+      : (one.acknowledged ?? 0) + (other.acknowledged ?? 0),
   }
 }

@@ -1,5 +1,5 @@
-import type { Exchange } from './exchange.js'
 import type { HttpRequest } from './http/http.js'
+import type { RequestContext } from './request-context.js'
 
 /** Bounds of a request's body. */
 export interface BodyLimits {
@@ -27,12 +27,12 @@ const FIRST_BYTES = 512
  */
 export function readBody(
   request: HttpRequest,
-  exchange: Exchange,
+  context: RequestContext,
   announced: number | undefined,
   limits: BodyLimits,
   whole: (body: Buffer) => void,
 ): void {
-  const reader = new BodyReader(exchange, announced, limits, whole)
+  const reader = new BodyReader(context, announced, limits, whole)
   request.readBody((part, isLast) => reader.read(part, isLast))
 }
 
@@ -42,7 +42,7 @@ class BodyReader {
   #total = 0
 
   constructor(
-    private readonly exchange: Exchange,
+    private readonly context: RequestContext,
     private readonly announced: number | undefined,
     private readonly limits: BodyLimits,
     private readonly whole: (body: Buffer) => void,
@@ -50,25 +50,25 @@ class BodyReader {
 
   read(part: Uint8Array, isLast: boolean): void {
     // The server goes on reading behind an answer.
-    if (!this.exchange.open) return
+    if (!this.context.open) return
     this.#total += part.length
     if (Math.max(this.announced ?? 0, this.#total) > this.limits.maxBodyBytes) this.#discard(isLast)
     else if (isLast && !this.#kept) this.#takeAll(part)
     else this.#takePart(part, isLast)
-    if (!isLast) this.exchange.expectBodyWithin(this.limits.bodyTimeoutMs)
+    if (!isLast) this.context.expectBodyWithin(this.limits.bodyTimeoutMs)
   }
 
   #takeAll(part: Uint8Array): void {
     // A copy: the part is the server's own memory, and gone when we return.
-    if (this.exchange.hold(part.length)) this.whole(Buffer.from(part))
-    else this.exchange.refuse('overloaded')
+    if (this.context.hold(part.length)) this.whole(Buffer.from(part))
+    else this.context.refuse('overloaded')
   }
 
   #takePart(part: Uint8Array, isLast: boolean): void {
     const kept = this.#makeRoom()
     if (!kept) {
       // The server skips the rest; where it comes in chunks, its length is not known.
-      this.exchange.refuse('overloaded', undefined, { close: !isLast && this.announced === undefined })
+      this.context.refuse('overloaded', undefined, { close: !isLast && this.announced === undefined })
       return
     }
     kept.set(part, this.#total - part.length)
@@ -83,7 +83,7 @@ class BodyReader {
     const size = Math.max(this.#total, Math.min(most, Math.max(2 * this.#total, FIRST_BYTES)))
     // Forgotten in any case: the server keeps this reader until the last part, whatever was answered.
     this.#kept = undefined
-    if (!this.exchange.hold(size - (old?.length ?? 0))) return undefined
+    if (!this.context.hold(size - (old?.length ?? 0))) return undefined
     // Not of Node's pool: a slow body would keep a whole slab of it.
     this.#kept = Buffer.allocUnsafeSlow(size)
     if (old) this.#kept.set(old)
@@ -92,11 +92,11 @@ class BodyReader {
 
   #discard(isLast: boolean): void {
     this.#kept = undefined
-    this.exchange.release()
+    this.context.release()
     const { maxBodyBytes } = this.limits
     const enough = this.#total > maxBodyBytes + DRAIN_BYTES
     if (!isLast && !enough) return
-    this.exchange.refuse('body_too_large', `The body is larger than ${maxBodyBytes} bytes`, {
+    this.context.refuse('body_too_large', `The body is larger than ${maxBodyBytes} bytes`, {
       close: !isLast,
     })
   }

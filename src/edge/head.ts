@@ -1,4 +1,4 @@
-import type { Credentials } from './auth/denial.js'
+import type { Credentials } from './auth/auth-error.js'
 import type { HttpRequest } from './http/http.js'
 
 /** A delivery id is for people and logs: nobody needs more of it. */

@@ -1,7 +1,7 @@
 import type { Memory } from '../stream/memory.js'
 import type { Limit, Reading } from './admission.js'
 import { type Backlog, type GroupBacklog, NOBODY } from './backlog.js'
-import type { Outflow } from './outflow.js'
+import type { DrainRate } from './drain-rate.js'
 
 /** How much may wait. */
 export interface BacklogBudget {
@@ -13,11 +13,11 @@ export interface BacklogBudget {
   readonly reservePercent: number
 }
 
-/** Compares what was read with the budget. @param outflow has observed the same backlog */
+/** Compares what was read with the budget. @param drainRate that has observed the same backlog */
 export function compare(
   backlog: Backlog,
   memories: readonly Memory[],
-  outflow: Outflow,
+  drainRate: DrainRate,
   { maxBytes, maxAgeMs, reservePercent }: BacklogBudget,
 ): Reading {
   const limits: Limit[] = memories
@@ -26,7 +26,7 @@ export function compare(
   if (maxBytes > 0) limits.push(limit('BACKLOG_MAX_BYTES', backlog.bytes, maxBytes))
   if (maxAgeMs === 0) return { limits, age: 0 }
   for (const { group, entries, bytes } of backlog.groups) {
-    const speed = outflow.speedOf(group)
+    const speed = drainRate.speedOf(group)
     if (speed === undefined || entries === 0) continue
     // What comes now waits for all of it: so much may wait as goes out within the time.
     limits.push(limit('BACKLOG_MAX_AGE_MS', bytes, (speed * maxAgeMs * bytes) / entries))

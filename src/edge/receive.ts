@@ -9,12 +9,12 @@ import type { Admission } from './admission.js'
 import type { GroupCommit } from './append.js'
 import { createAuthenticator } from './auth/authenticator.js'
 import { type BodyLimits, readBody } from './body.js'
-import { Exchange } from './exchange.js'
 import { readHead } from './head.js'
 import type { HttpRequest } from './http/http.js'
+import { RequestContext } from './request-context.js'
 import { RequestTrace } from './request-trace.js'
 import type { Traffic } from './traffic.js'
-import { type Rejection, validate } from './validate.js'
+import { type ValidationFailure, validate } from './validate.js'
 
 /** A contract, and who may send by it. */
 export interface GuardedContract {
@@ -44,49 +44,54 @@ export function receiver(
   const { name: source, path: route, tellsMissing } = contract
   const { headers, check, repeated } = createAuthenticator(access, tellsMissing)
   return (request: HttpRequest) => {
-    const exchange = new Exchange(request, traffic, record)
+    const context = new RequestContext(request, traffic, record)
     const head = readHead(request, headers)
     if (tracing.sample()) {
       const { delivery } = head
-      exchange.trace = new RequestTrace(tracing, request, { route, source, delivery, sender: head })
+      context.trace = new RequestTrace(tracing, request, { route, source, delivery, sender: head })
     }
-    if (head.ambiguous) return exchange.refuse('ambiguous_length')
-    if (traffic.full) return exchange.refuse('overloaded')
-    if (!admission.admits()) return exchange.refuse('backlogged')
-    return readBody(request, exchange, head.length, limits, (body) => {
-      const denial = repeated[head.repeated] ?? check(head.credentials, body)
-      if (denial) return exchange.refuse(denial.code, denial.message)
-      const rejection = validate(contract, body)
-      exchange.queue()
+    if (head.ambiguous) return context.refuse('ambiguous_length')
+    if (traffic.full) return context.refuse('overloaded')
+    if (!admission.admits()) return context.refuse('backlogged')
+    return readBody(request, context, head.length, limits, (body) => {
+      const authError = repeated[head.repeated] ?? check(head.credentials, body)
+      if (authError) return context.refuse(authError.code, authError.message)
+      const failure = validate(contract, body)
+      context.queue()
       admission.take(body.length)
-      const trace = exchange.trace?.queued(body.length) ?? ''
+      const trace = context.trace?.queued(body.length) ?? ''
       const received = { source, delivery: head.delivery, trace, body }
-      return rejection
-        ? bury(log.letters, exchange, received, rejection)
-        : keep(log.entries, exchange, received)
+      return failure
+        ? deadLetter(log.letters, context, received, failure)
+        : keep(log.entries, context, received)
     })
   }
 }
 
-function keep(entries: Log['entries'], exchange: Exchange, received: NewEntry): void {
+function keep(entries: Log['entries'], context: RequestContext, received: NewEntry): void {
   entries.add(
     received,
     received.body.length,
-    ({ partition, stream, ids }, index) => exchange.accept(`${partition}/${ids[index]}`, stream),
-    (why) => exchange.refuse(why),
+    ({ partition, stream, ids }, index) => context.accept(`${partition}/${ids[index]}`, stream),
+    (why) => context.refuse(why),
   )
 }
 
 /** The sender learns of its mistake only when what it sent is kept for inspection. */
-function bury(letters: Log['letters'], exchange: Exchange, received: NewEntry, rejection: Rejection): void {
-  const { reason, message } = rejection
+function deadLetter(
+  letters: Log['letters'],
+  context: RequestContext,
+  received: NewEntry,
+  failure: ValidationFailure,
+): void {
+  const { reason, message } = failure
   letters.add(
-    letterFromEdge(received, rejection),
+    letterFromEdge(received, failure),
     received.body.length,
     (stream) => {
-      exchange.trace?.kept(stream)
-      exchange.refuse(reason, message)
+      context.trace?.kept(stream)
+      context.refuse(reason, message)
     },
-    (why) => exchange.refuse(why),
+    (why) => context.refuse(why),
   )
 }

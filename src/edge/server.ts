@@ -5,13 +5,13 @@ import { type Timing, timed } from '../telemetry/command.js'
 import type { EdgeMetrics, RecordRequest } from '../telemetry/edge-metrics.js'
 import type { Tracing } from '../telemetry/tracing.js'
 import type { Admission } from './admission.js'
-import { refusalAnswer } from './answer.js'
+import { errorAnswer } from './answer.js'
 import { GroupCommit } from './append.js'
 import type { BodyLimits } from './body.js'
-import { Exchange } from './exchange.js'
 import type { HttpChoice } from './http/choose.js'
 import type { HttpName, HttpRequest } from './http/http.js'
 import { type GuardedContract, type Log, receiver } from './receive.js'
+import { RequestContext } from './request-context.js'
 import { RequestTrace } from './request-trace.js'
 import { type EdgeStats, Traffic } from './traffic.js'
 
@@ -83,7 +83,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
       onError,
     ),
     letters: new GroupCommit(
-      (letters) => timed(() => producer.bury(letters), tellOfBurial(metrics, letters)),
+      (letters) => timed(() => producer.deadLetter(letters), tellOfBurial(metrics, letters)),
       appendTimeoutMs,
       onError,
     ),
@@ -115,7 +115,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
       },
       onMalformed: (code) => {
         traffic.refused[code]++
-        return refusalAnswer(code)
+        return errorAnswer(code)
       },
     })
     .catch((cause: Error) => {
@@ -157,7 +157,7 @@ function tellOfAppend(metrics: EdgeMetrics | undefined) {
 
 function tellOfBurial(metrics: EdgeMetrics | undefined, letters: readonly DeadLetter[]) {
   const reasons = (error: unknown) => (error === undefined ? letters.map(({ reason }) => reason) : [])
-  return metrics && (({ durationMs, error }: Timing) => metrics.buried(durationMs, reasons(error)))
+  return metrics && (({ durationMs, error }: Timing) => metrics.deadLettered(durationMs, reasons(error)))
 }
 
 async function quiet(traffic: Traffic): Promise<void> {
@@ -176,10 +176,10 @@ function refuseAll(
   route?: string,
 ) {
   return (request: HttpRequest) => {
-    const exchange = new Exchange(request, traffic, record)
+    const context = new RequestContext(request, traffic, record)
     if (tracing.sample()) {
-      exchange.trace = new RequestTrace(tracing, request, { ...(route !== undefined && { route }) })
+      context.trace = new RequestTrace(tracing, request, { ...(route !== undefined && { route }) })
     }
-    exchange.refuse(code, undefined, { head: request.method === 'HEAD' })
+    context.refuse(code, undefined, { head: request.method === 'HEAD' })
   }
 }

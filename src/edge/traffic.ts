@@ -1,5 +1,5 @@
 import { type Quantiles, RecentDurations } from '../health/durations.js'
-import { REFUSALS, type RefusalCode } from './refusal.js'
+import { ERROR_RESPONSES, type ErrorCode } from './error-response.js'
 
 /** What an edge has done so far, as plain JSON. */
 export interface EdgeStats {
@@ -8,7 +8,7 @@ export interface EdgeStats {
   /** How long those of the last minute took, from their headers to their answer. */
   readonly latencyMs: Quantiles
   /** Requests that were answered otherwise, by the code of the answer. */
-  readonly refused: Readonly<Record<RefusalCode, number>>
+  readonly refused: Readonly<Record<ErrorCode, number>>
   /** Requests whose sender went away before the answer. What was read wholly is kept all the same. */
   readonly aborted: number
   /** Requests that have neither been answered nor gone away. */
@@ -81,7 +81,7 @@ export class Traffic {
   }
 }
 
-function noneRefused(): Record<RefusalCode, number> {
-  const codes = Object.keys(REFUSALS) as RefusalCode[]
-  return Object.fromEntries(codes.map((code) => [code, 0])) as Record<RefusalCode, number>
+function noneRefused(): Record<ErrorCode, number> {
+  const codes = Object.keys(ERROR_RESPONSES) as ErrorCode[]
+  return Object.fromEntries(codes.map((code) => [code, 0])) as Record<ErrorCode, number>
 }

@@ -3,7 +3,7 @@ import { explain } from '../../schemas/shape.js'
 import type { ValidationError } from '../errors.js'
 
 /** Why a body is refused; its reason is the code of the answer and the reason of the dead letter. */
-export interface Rejection {
+export interface ValidationFailure {
   readonly reason: 'malformed_json' | 'invalid_body'
   /** What exactly, for a person. */
   readonly message: string
@@ -20,7 +20,7 @@ const BYTE_ORDER_MARK = '\uFEFF'
  * about 2 us for 600 bytes.
  * @returns what is wrong; `undefined` where nothing is
  */
-export function validate(contract: Contract, body: Buffer): Rejection | undefined {
+export function validate(contract: Contract, body: Buffer): ValidationFailure | undefined {
   if (body.length === 0) return malformed('The body is empty; send JSON')
   let value: unknown
   try {
@@ -42,6 +42,6 @@ export function validate(contract: Contract, body: Buffer): Rejection | undefine
   }
 }
 
-function malformed(message: string): Rejection {
+function malformed(message: string): ValidationFailure {
   return { reason: 'malformed_json', message, errors: [] }
 }

@@ -17,8 +17,8 @@ interface Step {
 export class Progress {
   readonly #steps = new Set<Step>()
 
-  /** Does one step of the loop; several may overlap. @param work may give signs of life by `beat`: 0.1 us */
-  async during<T>(name: string, work: (beat: () => void) => Promise<T>): Promise<T> {
+  /** Does one step of the loop; several may overlap. @param work may give signs of life by `heartbeat`: 0.1 us */
+  async during<T>(name: string, work: (heartbeat: () => void) => Promise<T>): Promise<T> {
     const step = { name, lastSign: performance.now() }
     this.#steps.add(step)
     try {
@@ -31,7 +31,7 @@ export class Progress {
   }
 
   /** A sign of life of the steps of a name, or of all that are under way. Costs less than a microsecond. */
-  beat(name?: string): void {
+  heartbeat(name?: string): void {
     for (const step of this.#steps) {
       if (name === undefined || step.name === name) step.lastSign = performance.now()
     }

@@ -14,7 +14,7 @@ export interface Failing {
 /** What a worker has done since its start. */
 export interface WorkerStats {
   /** Entries that are acknowledged. */
-  settled: number
+  acknowledged: number
   /** Letters written. */
   deadLettered: number
   /** Attempts that failed and were made again. */
@@ -29,7 +29,13 @@ export interface WorkerStats {
 
 /** A worker that has done nothing yet. */
 export function newWorkerStats(): WorkerStats {
-  return { settled: 0, deadLettered: 0, retries: 0, lag: new RecentDurations(), progress: new Progress() }
+  return {
+    acknowledged: 0,
+    deadLettered: 0,
+    retries: 0,
+    lag: new RecentDurations(),
+    progress: new Progress(),
+  }
 }
 
 /** The write that is tried again has failed. */
@@ -54,7 +60,7 @@ export function throwIfFailing({ failing }: WorkerStats): void {
 
 /** A worker's figures as JSON has them: durations in milliseconds. */
 export interface WorkerFigures {
-  readonly settled: number
+  readonly acknowledged: number
   readonly deadLettered: number
   readonly retries: number
   readonly failing?: Failing | undefined

@@ -16,7 +16,7 @@ export function createCleaner(contracts: readonly Contract[]): (entry: Entry) =>
         value: toJson(record),
         contract,
         receivedAt: receivedAt(origin.entryId),
-        saidAt: saidAt(record),
+        eventTime: eventTime(record),
         trace,
         origin,
       }
@@ -24,7 +24,7 @@ export function createCleaner(contracts: readonly Contract[]): (entry: Entry) =>
   })
 }
 
-function saidAt({ timestamp }: CleanRecord): number | undefined {
+function eventTime({ timestamp }: CleanRecord): number | undefined {
   const micros = timestamp === undefined ? undefined : parseTimestamp(timestamp)
   return micros === undefined ? undefined : micros / 1_000
 }

@@ -1,4 +1,4 @@
-import type { Contract, Fact, SinkName, UnknownType } from '../../schemas/contract.js'
+import type { Contract, MappedEvent, SinkName, UnknownType } from '../../schemas/contract.js'
 import { RejectedError } from '../errors.js'
 import type { Change } from '../sinks/sink.js'
 import { patch, type State, snapshot, tombstone } from '../state/state.js'
@@ -21,26 +21,30 @@ export interface DecodeOptions {
  * throw.
  */
 export function createDecoder({ contracts, sink, maxClockSkewMs }: DecodeOptions): (entry: Entry) => Decoded {
-  return decoder(contracts, sink, ({ name, interpret }) => {
-    if (!interpret) return undefined
+  return decoder(contracts, sink, ({ name, mapEvent }) => {
+    if (!mapEvent) return undefined
     // Since the request stands where it does now: a redriven event may have become ripe meanwhile.
-    return (event, origin, { id }) =>
-      toChange(name, interpret(event), origin, receivedAt(id) + maxClockSkewMs)
+    return (event, origin, { id }) => toChange(name, mapEvent(event), origin, receivedAt(id) + maxClockSkewMs)
   })
 }
 
 /** @throws RejectedError where the event cannot be understood */
-function toChange(contract: string, fact: Fact | UnknownType, origin: Position, latestMs: number): Change {
+function toChange(
+  contract: string,
+  fact: MappedEvent | UnknownType,
+  origin: Position,
+  latestMs: number,
+): Change {
   if ('unknownType' in fact) {
     const message = `${contract} knows no event type "${fact.unknownType}". Deploy a version that does, then redrive`
     throw new RejectedError('unknown_type', message)
   }
   const micros = readTimestamp(fact, origin, latestMs)
   const state = toState(fact, makeVersion(micros, fact.operation, origin))
-  return { entity: fact.entity, key: fact.key, state, saidAt: micros / 1_000, origin }
+  return { entity: fact.entity, key: fact.key, state, eventTime: micros / 1_000, origin }
 }
 
-function readTimestamp({ timestamp }: Fact, { entryId }: Position, latestMs: number): number {
+function readTimestamp({ timestamp }: MappedEvent, { entryId }: Position, latestMs: number): number {
   if (timestamp === undefined) return receivedAt(entryId) * 1_000
   const micros = parseTimestamp(timestamp)
   if (micros === undefined || micros < 0) {
@@ -55,7 +59,7 @@ function readTimestamp({ timestamp }: Fact, { entryId }: Position, latestMs: num
   return micros
 }
 
-function toState({ operation, fields }: Fact, version: Version): State {
+function toState({ operation, fields }: MappedEvent, version: Version): State {
   if (operation === 'delete') return tombstone(version)
   const values = Object.entries(fields)
   return operation === 'snapshot' ? snapshot(version, values) : patch(version, values)

@@ -2,7 +2,7 @@ import type { Logger } from 'pino'
 import type { WorkerStats } from '../health/stats.js'
 import type { SinkItem } from '../sinks/sink.js'
 import { receivedAt } from '../stream/entry.js'
-import { seldomWarn, type TraceIds } from '../telemetry/log.js'
+import { createWarnOnce, type TraceIds } from '../telemetry/log.js'
 import type { Batch, WorkerObserver } from './observer.js'
 
 /** Keeps a worker's figures. Costs well under 1 us an entry. */
@@ -15,7 +15,7 @@ export function countInto<Item extends SinkItem>(stats: WorkerStats): Partial<Wo
       const now = Date.now()
       const monotonic = performance.now()
       for (const { entry, letters } of outcomes) {
-        stats.settled++
+        stats.acknowledged++
         stats.deadLettered += letters.length
         stats.lag.record(now - receivedAt(entry.id), monotonic)
       }
@@ -24,13 +24,13 @@ export function countInto<Item extends SinkItem>(stats: WorkerStats): Partial<Wo
 }
 
 /** Logs attempts that fail: of each cause one a minute. @param idsOf names the batch's trace */
-export function complainTo<Item extends SinkItem>(
+export function warnAbout<Item extends SinkItem>(
   log: Logger,
   idsOf: (batch: Batch) => TraceIds = () => ({}),
 ): Partial<WorkerObserver<Item>> {
-  const complain = seldomWarn(log)
+  const warnOnce = createWarnOnce(log)
   return {
     retried: (batch, { message }, attempt, pauseMs) =>
-      complain(message, { attempt, pauseMs: Math.round(pauseMs), ...(batch && idsOf(batch)) }),
+      warnOnce(message, { attempt, pauseMs: Math.round(pauseMs), ...(batch && idsOf(batch)) }),
   }
 }

@@ -1,5 +1,5 @@
 import type { Contract } from '../../schemas/contract.js'
-import type { Letter } from '../stream/dead-letters/letter.js'
+import type { DeadLetterRecord } from '../stream/dead-letters/record.js'
 import type { Redriven } from '../stream/dead-letters/redrive.js'
 import type { Entry } from '../stream/entry.js'
 import { EDGE, type Origin } from '../stream/origin.js'
@@ -21,7 +21,7 @@ export interface Failure {
 }
 
 /** What a redrive would come to. */
-export interface Verdict {
+export interface RedrivePreview {
   readonly redriven: Redriven
   /** Why it would be dead-lettered again; `undefined`: it would be brought to its sink, which may refuse it. */
   readonly failure: Failure | undefined
@@ -31,7 +31,7 @@ export interface Verdict {
 export function createJudge(
   contracts: readonly Contract[],
   maxClockSkewMs: number,
-): (letter: Letter) => Verdict {
+): (letter: DeadLetterRecord) => RedrivePreview {
   const decoders = new Map<string, (entry: Entry) => Decoded<unknown>>()
   for (const sink of new Set(contracts.flatMap(({ sinks }) => sinks))) {
     decoders.set(
@@ -61,12 +61,12 @@ export function createJudge(
   }
 }
 
-function toEntry(letter: Letter): Redriven {
+function toEntry(letter: DeadLetterRecord): Redriven {
   const { streamId, source, delivery, trace, body } = letter
   return { streamId, entry: { source, delivery, trace, body }, origin: originOf(letter) }
 }
 
-function originOf({ partition, streamId, entry, index, sink, attempts, firstAt }: Letter): Origin {
+function originOf({ partition, streamId, entry, index, sink, attempts, firstAt }: DeadLetterRecord): Origin {
   const [home, id] = entry.split('/')
   const place =
     id === undefined

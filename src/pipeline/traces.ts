@@ -73,7 +73,7 @@ export class WorkerTraces<Item extends SinkItem> implements Partial<WorkerObserv
     const { tracing, group } = this
     if (!tracing.on) return
     const carrying = batch.entries.filter(({ trace }) => trace !== '')
-    const traced = carrying.slice(0, carrying.length > 0 ? tracing.afford(carrying.length) : 0)
+    const traced = carrying.slice(0, carrying.length > 0 ? tracing.reserve(carrying.length) : 0)
     if (traced.length === 0) return
     const links = linksTo(traced)
     for (const command of commands) this.#command(command, undefined, links)

@@ -124,7 +124,7 @@ export class WorkerMetrics<Item extends SinkItem> implements Partial<WorkerObser
       for (const change of changes) {
         const lag = refused.has(change) ? this.#died : this.#landed
         this.#age.record(seconds(now - received))
-        lag.record(seconds(now - (change.saidAt ?? received)))
+        lag.record(seconds(now - (change.eventTime ?? received)))
       }
       // What could not be read has no time of its own.
       for (let i = 0; i < rejected.size; i++) this.#die(now - received)

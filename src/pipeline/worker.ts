@@ -5,12 +5,12 @@ import type { Sink, SinkItem } from '../sinks/sink.js'
 import type { Outcome } from '../stream/acknowledge.js'
 import type { Consumer } from '../stream/consumer.js'
 import type { Entry } from '../stream/entry.js'
-import type { Leftover } from '../stream/reaper.js'
+import type { StaleEntry } from '../stream/reaper.js'
 import { askRedis } from '../stream/redis.js'
 import type { Command } from '../telemetry/command.js'
+import { BoundedConcurrency } from './bounded-concurrency.js'
 import type { Decoded } from './decoder.js'
 import { type DeliverOptions, deliver } from './deliver.js'
-import { Flights } from './flights.js'
 import { toLetters } from './letters.js'
 import type { Batch, WorkerObserver } from './observer.js'
 import { WHOLE_REQUEST } from './read.js'
@@ -28,7 +28,7 @@ export interface WorkerOptions<Item extends SinkItem> {
   readonly batch: number
   /** Batches that are written at a time; default: 1. */
   readonly writes?: number
-  /** An entry that was delivered so often and never settled is dead-lettered: it ends its workers. */
+  /** An entry that was delivered so often and never acknowledged is dead-lettered: it ends its workers. */
   readonly maxDeliveries: number
   readonly observer: WorkerObserver<Item>
   /** Gets signs of life. */
@@ -48,7 +48,7 @@ interface Work<Item extends SinkItem> extends WorkerOptions<Item> {
 
 /**
  * Reads, decodes, writes, settles, until `stopping` is aborted; then it finishes what it has read. While batches are
- * written the next one is read and decoded. Only what is durable is settled: a crash anywhere leaves entries pending,
+ * written the next one is read and decoded. Only what is durable is acknowledged: a crash anywhere leaves entries pending,
  * and they are delivered again, which changes nothing.
  * @param giveUp ends retries too: what is not written by then stays pending for another worker
  * @throws what is a bug
@@ -60,19 +60,19 @@ export async function runWorker<Item extends SinkItem>(
 ): Promise<void> {
   const { consumer, decode, observer, progress, writes = 1 } = options
   const patiently = <T>(step: string, work: () => Promise<T>, batch?: Batch) =>
-    progress.during(step, (beat) =>
+    progress.during(step, (heartbeat) =>
       retryTransient(
         () => askRedis(step, work),
         giveUp,
         (...failure) => {
-          beat()
+          heartbeat()
           observer.retried(batch, ...failure)
         },
       ),
     )
-  const flights = new Flights(writes)
+  const writing = new BoundedConcurrency(writes)
   // A batch that has failed ends the worker at once, though nothing more may come.
-  const ending = AbortSignal.any([stopping, flights.failed])
+  const ending = AbortSignal.any([stopping, writing.failed])
   const readAhead = () => {
     const commands: Command[] = []
     const reading = patiently(READ, () => consumer.read(ending, (command) => commands.push(command)))
@@ -85,41 +85,42 @@ export async function runWorker<Item extends SinkItem>(
     try {
       const onRetry: OnRetry = (...failure) => observer.retried(batch, ...failure)
       const outcomes = await process({ ...options, inHand: batch, signal: giveUp, onRetry })
-      const settle = () => consumer.settle(outcomes, (command) => observer.sent(batch, 'log', command))
-      await patiently('settle entries', settle, batch)
+      const acknowledge = () =>
+        consumer.acknowledge(outcomes, (command) => observer.sent(batch, 'log', command))
+      await patiently('acknowledge entries', acknowledge, batch)
       observer.acknowledged(batch, outcomes)
     } catch (error) {
       observer.abandoned(batch, error)
       throw error
     }
   }
-  const takeOver = async () => {
+  const claim = async () => {
     for (const end = performance.now() + STRETCH_MS; !stopping.aborted && performance.now() < end; ) {
       const commands: Command[] = []
-      const take = () => consumer.takeOver((command) => commands.push(command))
-      const leftover = await patiently('take over entries', take)
-      if (!leftover) return
-      const batch = inHand([leftover.entry], leftover.deliveries)
+      const take = () => consumer.claim((command) => commands.push(command))
+      const stale = await patiently('take over entries', take)
+      if (!stale) return
+      const batch = inHand([stale.entry], stale.deliveries)
       observer.read(batch, commands)
-      await handle(batch, (work) => processAlone(leftover, work))
+      await handle(batch, (work) => processAlone(stale, work))
     }
   }
 
   for (let ahead = readAhead(); ; ) {
     const { entries, commands } = await ahead
-    if (entries.length === 0 && ending.aborted) return await flights.landed()
-    // While leftovers are worked on nothing else is in hand: what ends this worker then is one of them.
-    const { leftoversDue } = consumer
-    if (!leftoversDue) ahead = readAhead()
+    if (entries.length === 0 && ending.aborted) return await writing.idle()
+    // While stale entries are worked on nothing else is in hand: what ends this worker then is one of them.
+    const { staleDue } = consumer
+    if (!staleDue) ahead = readAhead()
     if (entries.length > 0) {
       const batch = inHand(entries)
       observer.read(batch, commands)
       const decoded = entries.map(decode)
-      await flights.start(() => handle(batch, (work) => process(decoded, work)))
+      await writing.start(() => handle(batch, (work) => process(decoded, work)))
     }
-    if (!leftoversDue) continue
-    await flights.landed()
-    await takeOver()
+    if (!staleDue) continue
+    await writing.idle()
+    await claim()
     ahead = readAhead()
   }
 }
@@ -129,14 +130,14 @@ function inHand(entries: readonly Entry[], deliveries = 0): Batch {
 }
 
 /** An entry that was delivered before. Once the store is to blame for a failure, this delivery does not count. */
-async function processAlone<Item extends SinkItem>(leftover: Leftover, work: Work<Item>): Promise<Outcome[]> {
-  const { entry, deliveries } = leftover
+async function processAlone<Item extends SinkItem>(stale: StaleEntry, work: Work<Item>): Promise<Outcome[]> {
+  const { entry, deliveries } = stale
   const { consumer, maxDeliveries, sink } = work
   if (deliveries >= maxDeliveries) return [poisoned(entry, deliveries, sink.name)]
   const onRetry: OnRetry = (error, attempt, pauseMs) => {
     work.onRetry(error, attempt, pauseMs)
     // Where Redis cannot do it either, the delivery counts: it takes many such moments to matter.
-    if (attempt === 1) consumer.absolve(leftover).catch(() => undefined)
+    if (attempt === 1) consumer.resetDeliveryCount(stale).catch(() => undefined)
   }
   return await process([work.decode(entry)], { ...work, onRetry })
 }
@@ -158,18 +159,18 @@ async function process<Item extends SinkItem>(
 ): Promise<Outcome[]> {
   observer.decoded(inHand, decoded)
   const changes = decoded.flatMap((one) => one.changes)
-  const refused = await progress.during('write to the sink', (beat) =>
+  const refused = await progress.during('write to the sink', (heartbeat) =>
     deliver(changes, {
       sink,
       fold,
       batch,
       signal,
       onRetry: (...failure) => {
-        beat()
+        heartbeat()
         onRetry(...failure)
       },
       report: (command) => {
-        beat()
+        heartbeat()
         observer.sent(inHand, 'sink', command)
       },
     }),

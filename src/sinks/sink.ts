@@ -8,7 +8,7 @@ export interface SinkItem {
   /** What it is about. */
   readonly key: string
   /** The event's own timestamp, in milliseconds since 1970, where it is known. */
-  readonly saidAt?: number | undefined
+  readonly eventTime?: number | undefined
   /** The event that said it; of several folded ones the first. */
   readonly origin: Position
 }

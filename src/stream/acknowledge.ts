@@ -6,7 +6,7 @@ import type { PartitionKeys } from './keys.js'
 import type { RedisClient } from './redis.js'
 import { loadScript } from './scripts.js'
 
-const bury = loadScript('bury')
+const deadLetter = loadScript('dead-letter')
 
 /** What became of one entry: delivered, but for the letters. */
 export interface Outcome {
@@ -39,7 +39,7 @@ export async function acknowledge(
       if (ids.length > 0) {
         const about = {
           system: 'redis',
-          operation: OPERATION.settle,
+          operation: OPERATION.acknowledge,
           target: events,
           count: ids.length,
         } as const
@@ -50,9 +50,14 @@ export async function acknowledge(
           .filter(({ letters }) => letters.length > 0)
           .map(({ entry, letters }) => {
             const args = [group, entry.id, ...letterArguments(letters)]
-            const about = { system: 'redis', operation: OPERATION.bury, target: dead, count: 1 } as const
+            const about = {
+              system: 'redis',
+              operation: OPERATION.deadLetter,
+              target: dead,
+              count: 1,
+            } as const
             const why = { reason: letters[0]?.reason }
-            return reported({ ...about, ...why }, report, () => bury(commands, [dead, events], args))
+            return reported({ ...about, ...why }, report, () => deadLetter(commands, [dead, events], args))
           }),
       )
     }),

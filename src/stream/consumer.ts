@@ -4,11 +4,11 @@ import { OPERATION } from '../telemetry/names.js'
 import { acknowledge, type Outcome } from './acknowledge.js'
 import type { Entry } from './entry.js'
 import { readGroups } from './groups.js'
+import { InFlightEntries } from './in-flight.js'
 import { nameOfAll, type PartitionKeys } from './keys.js'
-import { HeldEntries } from './lease.js'
 import { fetchLost } from './lost.js'
 import { createReader, type Reader } from './reader.js'
-import { type Leftover, Reaper } from './reaper.js'
+import { Reaper, type StaleEntry } from './reaper.js'
 import type { RedisClient } from './redis.js'
 import { loadScript } from './scripts.js'
 
@@ -48,7 +48,7 @@ export class Consumer {
   readonly name =
     `${hostname()}-${process.pid}-${Date.now().toString(36)}${Math.random().toString(36).slice(2, 6)}`
   readonly #options: ConsumerOptions
-  readonly #held: HeldEntries
+  readonly #held: InFlightEntries
   readonly #reader: Reader
   readonly #reaper: Reaper
   /** Of an entry of the last batch; at first of the largest that the edge takes by default. */
@@ -58,7 +58,7 @@ export class Consumer {
 
   constructor(options: ConsumerOptions) {
     this.#options = options
-    this.#held = new HeldEntries({ ...options, redis: options.commands, consumer: this.name })
+    this.#held = new InFlightEntries({ ...options, redis: options.commands, consumer: this.name })
     this.#reaper = new Reaper({ ...options, redis: options.commands, consumer: this.name })
     this.#reader = createReader(options.reader, options.partitions)
     this.#reader.onLoss(() => {
@@ -80,21 +80,21 @@ export class Consumer {
     }
   }
 
-  /** Whether entries are to be looked for that others have read and not settled: see {@link takeOver}. */
-  get leftoversDue(): boolean {
+  /** Whether entries are to be looked for that others have read and not settled: see {@link claim}. */
+  get staleDue(): boolean {
     return this.#reaper.due
   }
 
   /**
    * Reads the next batch: what was delivered to it and never came, or else what nobody has read yet.
    * @param report gets the commands that brought entries
-   * @returns nothing once `stopping` is aborted, or {@link leftoversDue}
+   * @returns nothing once `stopping` is aborted, or {@link staleDue}
    * @throws an error that `redisError` can tell to be passing or not
    */
   async read(stopping: AbortSignal, report?: Report): Promise<Entry[]> {
     while (!stopping.aborted) {
-      const { leftoversDue } = this
-      const entries = await this.#next(leftoversDue ? undefined : BLOCK_MS, report)
+      const { staleDue } = this
+      const entries = await this.#next(staleDue ? undefined : BLOCK_MS, report)
       this.#options.onPoll?.()
       if (entries.length > 0) {
         this.#held.add(entries)
@@ -102,7 +102,7 @@ export class Consumer {
         await this.#linger(entries, stopping, report)
         return entries
       }
-      if (leftoversDue) return []
+      if (staleDue) return []
     }
     return []
   }
@@ -114,24 +114,24 @@ export class Consumer {
    * @returns nothing where there is none, for the time being
    * @throws as {@link read}
    */
-  async takeOver(report?: Report): Promise<Leftover | undefined> {
+  async claim(report?: Report): Promise<StaleEntry | undefined> {
     for (;;) {
-      const leftover = await this.#fetch(
-        OPERATION.takeOver,
+      const stale = await this.#fetch(
+        OPERATION.claim,
         report,
         () => this.#reaper.next(),
         (found) => (found ? 1 : 0),
       )
-      if (!leftover) return undefined
+      if (!stale) return undefined
       // Its own lease could not be renewed in time.
-      if (this.#held.has(leftover.entry.partition, leftover.entry.id)) continue
-      this.#held.add([leftover.entry])
-      return leftover
+      if (this.#held.has(stale.entry.partition, stale.entry.id)) continue
+      this.#held.add([stale.entry])
+      return stale
     }
   }
 
   /** Does not count this delivery: the entry has done no harm, whatever becomes of this process now. */
-  async absolve({ entry, deliveries }: Leftover): Promise<void> {
+  async resetDeliveryCount({ entry, deliveries }: StaleEntry): Promise<void> {
     const { commands, partitions, group } = this.#options
     const keys = partitions.find(({ partition }) => partition === entry.partition)
     if (!keys) throw new Error(`nobody reads partition ${entry.partition}`)
@@ -143,7 +143,7 @@ export class Consumer {
    * Settles entries whose fate is durable: acknowledged, or with their dead letters in one atomic script.
    * @param report gets each command
    */
-  async settle(outcomes: readonly Outcome[], report?: Report): Promise<void> {
+  async acknowledge(outcomes: readonly Outcome[], report?: Report): Promise<void> {
     await acknowledge(this.#options, outcomes, report)
     this.#held.remove(outcomes.map(({ entry }) => entry))
   }

@@ -57,7 +57,7 @@ const RECORD = {
 /** Names of the fields of a letter's record but for the last one, `body`; always the same in the same order. */
 export const HEAD_FIELDS = Object.keys(RECORD) as readonly (keyof typeof RECORD)[]
 
-/** What `bury.lua` takes of letters: the number of fields, their names, then the values of each letter in turn. */
+/** What `dead-letter.lua` takes of letters: the number of fields, their names, then the values of each letter in turn. */
 export function letterArguments(letters: readonly DeadLetter[]): (string | number | Buffer)[] {
   const names = [...HEAD_FIELDS, 'body']
   const values = letters.flatMap((letter) => [

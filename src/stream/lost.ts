@@ -1,6 +1,6 @@
 import { type Entry, fromReply, type RawEntry } from './entry.js'
+import type { InFlightEntries } from './in-flight.js'
 import type { PartitionKeys } from './keys.js'
-import type { HeldEntries } from './lease.js'
 import type { RedisClient } from './redis.js'
 
 /** Pending entries that one command tells of. */
@@ -25,7 +25,7 @@ export async function fetchLost(
   partitions: readonly PartitionKeys[],
   group: string,
   consumer: string,
-  held: HeldEntries,
+  held: InFlightEntries,
 ): Promise<Lost> {
   const parts = await Promise.allSettled(
     partitions.map(async (keys) => {
@@ -46,7 +46,7 @@ async function unheld(
   { partition, events }: PartitionKeys,
   group: string,
   consumer: string,
-  held: HeldEntries,
+  held: InFlightEntries,
 ): Promise<string[]> {
   for (let from = '-'; ; ) {
     const page = (await redis.xpending(events, group, from, '+', PAGE, consumer)) as [string, ...unknown[]][]

@@ -6,7 +6,7 @@ import type { RedisClient } from './redis.js'
 import { loadScript } from './scripts.js'
 
 const append = loadScript('append')
-const bury = loadScript('bury')
+const deadLetter = loadScript('dead-letter')
 
 /** Writes accepted requests to the log. */
 export interface Producer {
@@ -18,7 +18,7 @@ export interface Producer {
    */
   append(entries: readonly NewEntry[]): Promise<Appended>
   /** Adds dead letters that have no entry; durable when it returns. @returns the stream's key @throws like `append` */
-  bury(letters: readonly DeadLetter[]): Promise<string>
+  deadLetter(letters: readonly DeadLetter[]): Promise<string>
 }
 
 /** The places of appended entries. */
@@ -55,9 +55,9 @@ export function createProducer(
       )) as string[]
       return { partition: keys.partition, stream: keys.events, ids }
     },
-    async bury(letters) {
+    async deadLetter(letters) {
       const keys = next()
-      await write(bury, [keys.dead, keys.events], ['', '', ...letterArguments(letters)])
+      await write(deadLetter, [keys.dead, keys.events], ['', '', ...letterArguments(letters)])
       return keys.dead
     },
   }

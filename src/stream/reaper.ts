@@ -23,7 +23,7 @@ export interface ReaperOptions {
 }
 
 /** An entry that somebody has read before and not settled. */
-export interface Leftover {
+export interface StaleEntry {
   readonly entry: Entry
   /** How often it has been delivered before; each time whoever had it ended, or was silent for a lease. */
   readonly deliveries: number
@@ -54,11 +54,11 @@ export class Reaper {
    * Takes over one entry. Costs a round trip, and one more for each partition that has no more of them.
    * @returns nothing at the end of a scan; the next is due after half a lease, about
    */
-  async next(): Promise<Leftover | undefined> {
+  async next(): Promise<StaleEntry | undefined> {
     if (this.#toScan.length === 0) this.#toScan = [...this.#options.partitions]
     for (let keys = this.#toScan[0]; keys; keys = this.#toScan[0]) {
-      const leftover = await this.#scan(keys)
-      if (leftover) return leftover
+      const stale = await this.#scan(keys)
+      if (stale) return stale
       if (this.#cursors.get(keys.events) === '0-0') this.#toScan.shift()
     }
     const { leaseMs } = this.#options
@@ -67,7 +67,7 @@ export class Reaper {
     return undefined
   }
 
-  async #scan({ partition, events }: PartitionKeys): Promise<Leftover | undefined> {
+  async #scan({ partition, events }: PartitionKeys): Promise<StaleEntry | undefined> {
     const { redis, group, consumer, leaseMs } = this.#options
     const cursor = this.#cursors.get(events) ?? '0-0'
     try {

@@ -31,7 +31,7 @@ interface Sight {
  */
 export class StallWatch {
   readonly #sights = new Map<string, Sight>()
-  readonly #saidAt = new Map<string, number>()
+  readonly #eventTime = new Map<string, number>()
 
   /** @param warn is told of each such group, once an hour */
   constructor(
@@ -59,9 +59,9 @@ export class StallWatch {
       stalled.set(need.group, [...(stalled.get(need.group) ?? []), need])
     }
     for (const [group, own] of stalled) {
-      const saidAt = this.#saidAt.get(group)
-      if (saidAt !== undefined && now - saidAt < REPEAT_MS) continue
-      this.#saidAt.set(group, now)
+      const eventTime = this.#eventTime.get(group)
+      if (eventTime !== undefined && now - eventTime < REPEAT_MS) continue
+      this.#eventTime.set(group, now)
       this.warn(await this.#describe(group, own))
     }
     return [...stalled.keys()]

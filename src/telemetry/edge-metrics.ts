@@ -66,7 +66,7 @@ export class EdgeMetrics {
   }
 
   /** One call has written dead letters. @param reasons of each of them */
-  buried(durationMs: number, reasons: readonly string[]): void {
+  deadLettered(durationMs: number, reasons: readonly string[]): void {
     this.#appends.record(durationMs / 1_000)
     for (const reason of reasons) this.#deadLettered(1, labelsOf(reason))
   }

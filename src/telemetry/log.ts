@@ -53,7 +53,7 @@ function causeOf(message: string, causes: Map<string, { nextAt: number }>): stri
 }
 
 /** Warnings by {@link seldom}. @returns takes a message, and fields for its line */
-export function seldomWarn(log: Pick<Logger, 'warn'>): (message: string, fields?: object) => void {
+export function createWarnOnce(log: Pick<Logger, 'warn'>): (message: string, fields?: object) => void {
   return seldom((message, repeats, fields: object = {}) => {
     log.warn({ ...(repeats > 0 && { repeats }), ...fields }, message)
   })

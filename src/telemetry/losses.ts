@@ -1,5 +1,5 @@
 import type { Logger } from 'pino'
-import { seldomWarn } from './log.js'
+import { createWarnOnce } from './log.js'
 
 /** From one line about lost telemetry to the next, in ms. */
 const EVERY_MS = 60_000
@@ -18,7 +18,7 @@ export class Losses {
   #nextAt = Number.NEGATIVE_INFINITY
 
   constructor(private readonly log: Logger) {
-    this.warn = seldomWarn(log)
+    this.warn = createWarnOnce(log)
   }
 
   /**

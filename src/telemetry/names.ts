@@ -11,10 +11,10 @@ export const OPERATION = {
   append: 'xadd',
   read: 'xreadgroup',
   process: 'process',
-  takeOver: 'xautoclaim',
+  claim: 'xautoclaim',
   fetchLost: 'xclaim',
-  settle: 'xack',
-  bury: 'xadd',
+  acknowledge: 'xack',
+  deadLetter: 'xadd',
 } as const
 
 /** `messaging.operation.type` of each. */
@@ -22,10 +22,10 @@ export const OPERATION_TYPE = {
   append: 'send',
   read: 'receive',
   process: 'process',
-  takeOver: 'receive',
+  claim: 'receive',
   fetchLost: 'receive',
-  settle: 'settle',
-  bury: 'send',
+  acknowledge: 'settle',
+  deadLetter: 'send',
 } as const satisfies Record<keyof typeof OPERATION, string>
 
 /** `messaging.operation.type` by the operation's own name. */

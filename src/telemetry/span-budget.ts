@@ -77,7 +77,7 @@ export class SpanBudget implements SpanProcessor, SpanRoom {
     return Math.max(0, this.#options.maxQueueSize / 2 - this.#waiting)
   }
 
-  forgo(spans: number): void {
+  drop(spans: number): void {
     const { maxQueueSize, host } = this.#options
     const why = `more are traced than it may cost to export, and ${maxQueueSize} may wait`
     this.losses.add(spans, `spans to ${host}`, why)

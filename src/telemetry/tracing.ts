@@ -54,7 +54,7 @@ export interface Tracing {
   /** Whether a request is to be traced. Costs one random number, nothing else. */
   sample(): boolean
   /** Of an event's spans all are made or none: how many of these events can be traced now. The rest count as lost. */
-  afford(events: number): number
+  reserve(events: number): number
   /** The time as spans have it, in ms since 1970 with fractions. */
   now(): number
   /** Begins a span; where tracing is off one that does nothing. Costs about 9 us with its export. */
@@ -66,11 +66,11 @@ export interface SpanRoom {
   /** Spans of new events that can be queued now. */
   readonly room: number
   /** Counts spans that are not made, because there was no room for them. */
-  forgo(spans: number): void
+  drop(spans: number): void
 }
 
 /** Without end: for tests. */
-const ENDLESS: SpanRoom = { room: Number.POSITIVE_INFINITY, forgo: () => undefined }
+const ENDLESS: SpanRoom = { room: Number.POSITIVE_INFINITY, drop: () => undefined }
 
 /** Spans that an event leaves in one process: at the edge two, at a worker one, and its share of the batch's. */
 const SPANS_OF_AN_EVENT = 2
@@ -128,7 +128,7 @@ const NO_SPAN = new Span(undefined, Date.now)
 export const NO_TRACING: Tracing = {
   on: false,
   sample: () => false,
-  afford: () => 0,
+  reserve: () => 0,
   now: Date.now,
   startSpan: () => NO_SPAN,
 }
@@ -148,15 +148,15 @@ const KINDS = {
  */
 export function createTracing(tracer: Tracer, ratio: number, queue: SpanRoom = ENDLESS): Tracing {
   const now = createClock()
-  const afford = (events: number) => {
+  const reserve = (events: number) => {
     const most = Math.min(events, Math.floor(queue.room / SPANS_OF_AN_EVENT))
-    if (most < events) queue.forgo((events - most) * SPANS_OF_AN_EVENT)
+    if (most < events) queue.drop((events - most) * SPANS_OF_AN_EVENT)
     return most
   }
   return {
     on: true,
-    sample: () => Math.random() < ratio && afford(1) === 1,
-    afford,
+    sample: () => Math.random() < ratio && reserve(1) === 1,
+    reserve,
     now,
     startSpan: (name, kind, { parent, links = [], attributes = {}, startTime = now() } = {}) => {
       const options = { kind: KINDS[kind], links: toLinks(links), attributes, startTime }

@@ -43,7 +43,7 @@ export interface Evidence {
   readonly letters: readonly KeptLetter[]
   readonly records: readonly KeptRecord[]
   readonly stores: Readonly<Record<'postgres' | 'mongo', ReadonlyMap<Entity, Holding>>>
-  /** Whether a group has yet to read or to settle an event. */
+  /** Whether a group has yet to read or to acknowledge an event. */
   readonly unsettled: Readonly<Record<Sink, (entry: Entry, index: number) => boolean>>
 }
 

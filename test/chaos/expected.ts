@@ -1,4 +1,4 @@
-import type { CleanRecord, Contract, Entity, Fact, SinkName } from '../../schemas/contract.js'
+import type { CleanRecord, Contract, Entity, MappedEvent, SinkName } from '../../schemas/contract.js'
 import { CONTRACTS } from '../../schemas/index.js'
 import type { Reason } from '../../src/errors.js'
 import { parseTimestamp } from '../../src/state/timestamp.js'
@@ -52,7 +52,7 @@ function fateOf(
     const record = contract.clean?.(event)
     return record ? { index, record } : { index, reason: 'invalid_event' }
   }
-  const fact = contract.interpret?.(event)
+  const fact = contract.mapEvent?.(event)
   if (!fact || 'unknownType' in fact) return { index, reason: 'unknown_type' }
   const receivedMs = Number(entry.id.split('-')[0])
   const timestamp = fact.timestamp === undefined ? receivedMs * 1_000 : parseTimestamp(fact.timestamp)
@@ -73,6 +73,6 @@ function shaped({ event: shape }: Contract, event: unknown): unknown {
 }
 
 /** The one thing in the traffic that Postgres cannot store. */
-function hasNul({ fields }: Fact): boolean {
+function hasNul({ fields }: MappedEvent): boolean {
   return JSON.stringify(fields).includes('\\u0000')
 }

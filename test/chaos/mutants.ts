@@ -32,7 +32,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       from: 'progress, signal, onRetry }) {',
       to: `progress, signal, onRetry, consumer }) {
     const fine = decoded.filter(({ entry, rejected }) => rejected.size === 0 && !entry.body.includes('u0000'));
-    await consumer.settle(fine.map(({ entry }) => ({ entry, letters: [] })));`,
+    await consumer.acknowledge(fine.map(({ entry }) => ({ entry, letters: [] })));`,
     },
     // Full batches, a store that cannot be reached, and then the workers are killed with a batch in hand. The store is
     // not just silent: what waits in the network would reach it when it wakes up.

@@ -77,12 +77,12 @@ function differences(
   models: ReadonlyMap<string, State>,
   relational: boolean,
 ): string[] {
-  const strangers = [...states.keys()].filter((key) => !models.has(key))
+  const unmapped = [...states.keys()].filter((key) => !models.has(key))
   const wrong = Array.from(models, ([key, model]) => {
     const differs = difference(states.get(key), model, relational)
     return differs === undefined ? [] : [`${key}: ${differs}`]
   })
-  return [...wrong.flat(), ...strangers.map((key) => `${key} is there, and nobody has told of it`)]
+  return [...wrong.flat(), ...unmapped.map((key) => `${key} is there, and nobody has told of it`)]
 }
 
 /** Names an event. */

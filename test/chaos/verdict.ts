@@ -107,9 +107,9 @@ function judgeSink(sink: Sink, trial: Case, find: Find): SinkAccount {
   for (const ref of trial.sent.acknowledged.keys()) {
     const entry = trial.observed.get(ref)
     for (const fate of due.fates.get(ref) ?? []) {
-      const buried = letters.get(placeOf(ref, fate.index))?.length ?? 0
+      const deadLettered = letters.get(placeOf(ref, fate.index))?.length ?? 0
       const isPending = entry !== undefined && trial.unsettled[sink](entry, fate.index)
-      place(account, buried, copiesOf(fate), isPending, `${ref} [${fate.index}]`, tell)
+      place(account, deadLettered, copiesOf(fate), isPending, `${ref} [${fate.index}]`, tell)
     }
   }
   return account
@@ -117,15 +117,15 @@ function judgeSink(sink: Sink, trial: Case, find: Find): SinkAccount {
 
 function place(
   account: SinkAccount,
-  buried: number,
+  deadLettered: number,
   copies: number,
   isPending: boolean,
   event: string,
   tell: Find,
 ): void {
   account.accepted++
-  if (Math.max(buried, copies) > 1) account.doubled++
-  if (buried > 0) account.deadLettered++
+  if (Math.max(deadLettered, copies) > 1) account.doubled++
+  if (deadLettered > 0) account.deadLettered++
   else if (copies > 0) account.delivered++
   else if (isPending) account.pending++
   else {

@@ -75,7 +75,7 @@ describe('on three masters', () => {
     await checkRedis(stream.redis)
   })
 
-  test('what is appended is read, settled, taken over and told of', async () => {
+  test('what is appended is read, acknowledged, taken over and told of', async () => {
     const bodies = await appendToEach()
     const before = await groupFigures(stream.redis, stream.keys, stream.group, LEASE_MS)
     expect(before).toMatchObject({ missingPartitions: PARTITIONS, undelivered: PARTITIONS })
@@ -90,7 +90,7 @@ describe('on three masters', () => {
     expect(entries.map(({ body }) => String(body)).toSorted()).toEqual(bodies.toSorted())
     const [first, ...rest] = entries
     if (!first) throw new Error('nothing was read')
-    await consumer.settle([
+    await consumer.acknowledge([
       { entry: first, letters: [letter({ entry: `${first.partition}/${first.id}` })] },
       ...rest.map((entry) => ({ entry, letters: [] })),
     ])
@@ -123,7 +123,7 @@ describe('on three masters', () => {
     vi.stubEnv('STREAM_PREFIX', stream.first.events.split(':')[0] ?? '')
     vi.stubEnv('PARTITIONS', String(PARTITIONS))
     const letters = stream.keys.map(({ partition }) => letter({ delivery: `d-${partition}` }))
-    for (const one of letters) await stream.producer.bury([one])
+    for (const one of letters) await stream.producer.deadLetter([one])
     await appendToEach()
     const budget = { maxBytes: 65_536, maxAgeMs: 60_000 }
     await new BudgetKeeper(stream.redis, stream.keys, budget, quiet).check()

@@ -10,7 +10,7 @@ import { createRedis } from '../../src/stream/redis.js'
 import { createRig, type Rig } from '../support/rig.js'
 import { until } from '../support/stream.js'
 
-/** A window of nothing: what every group has settled goes at once, ten times a second. */
+/** A window of nothing: what every group has acknowledged goes at once, ten times a second. */
 const HASTY = {
   ...{ REPLAY_WINDOW_MS: '0', TRIM_EVERY_MS: '100', SINKS_NOT_RUN: 'interactions,feed' },
   // The lease of the elected replica is three of these.

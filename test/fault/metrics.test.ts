@@ -5,7 +5,7 @@ import { expect, inject, test } from 'vitest'
 import { CONTRACTS } from '../../schemas/index.js'
 import { ROLES } from '../../src/cli/start.js'
 import { SINKS } from '../../src/config/sinks.js'
-import { REFUSALS } from '../../src/edge/refusal.js'
+import { ERROR_RESPONSES } from '../../src/edge/error-response.js'
 import { REASONS } from '../../src/errors.js'
 import { OPERATION } from '../../src/telemetry/names.js'
 import { createRig } from '../support/rig.js'
@@ -16,9 +16,9 @@ import { until } from '../support/stream.js'
 const VALUES = new Set<string>([
   ...[...SINKS, 'edge', ...ROLES],
   ...Object.keys(REASONS),
-  ...Object.keys(REFUSALS),
+  ...Object.keys(ERROR_RESPONSES),
   ...CONTRACTS.map(({ path }) => path),
-  ...Object.values(REFUSALS).map(({ status }) => status.slice(0, 3)),
+  ...Object.values(ERROR_RESPONSES).map(({ status }) => status.slice(0, 3)),
   ...['active', 'major', 'minor', 'incremental', 'weakcb'],
   ...['202', 'success', 'failure', 'idle', 'used', 'user', 'system', 'cxone:{0}:events'],
   ...Object.values(OPERATION),

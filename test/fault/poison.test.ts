@@ -6,7 +6,7 @@ import { partitionKeys } from '../../src/stream/keys.js'
 import { createRedis } from '../../src/stream/redis.js'
 import { createRig } from '../support/rig.js'
 
-const DEADLY = resolve(import.meta.dirname, '../support/deadly.mjs')
+const DEADLY = resolve(import.meta.dirname, '../support/crash-on-entry.mjs')
 const MAX_DELIVERIES = 3
 
 /** Two workers, as an orchestrator has them: what dies is started again. */

@@ -44,7 +44,7 @@ test('an edge without workers stops accepting before Redis is full, and all that
   expect(report.acknowledged.length).toBeGreaterThan(closed.accepted)
   expect(await redis.info('errorstats')).not.toContain('errorstat_OOM')
 
-  // All is settled, and only kept to be replayed: that makes room, long before REPLAY_WINDOW_MS is over.
+  // All is acknowledged, and only kept to be replayed: that makes room, long before REPLAY_WINDOW_MS is over.
   const [memory] = await readMemory(redis)
   await redis.config('SET', 'maxmemory', Math.round((memory?.used ?? 0) / 0.4 / 0.97))
   await until(async () => (await figures(edge)).backlog.admitted < 0.5)

@@ -12,7 +12,7 @@ const LETTERS = 10_000
 test('a redrive of 10,000 letters that is killed twice loses none and doubles none', async () => {
   const stream = await openStream({ partitions: 2 })
   onTestFinished(() => stream.end())
-  await bury(stream)
+  await deadLetter(stream)
   for (const after of [1_000, 4_000]) {
     const redrive = start(stream)
     await until(async () => (await lengths(stream)).events > after, 20_000)
@@ -46,9 +46,9 @@ function start(stream: TestStream) {
   return redrive
 }
 
-async function bury({ producer }: TestStream): Promise<void> {
+async function deadLetter({ producer }: TestStream): Promise<void> {
   for (let start = 0; start < LETTERS; start += 1_000) {
-    await producer.bury(
+    await producer.deadLetter(
       Array.from({ length: 1_000 }, (_, i) => ({
         ...{ reason: 'malformed_json', message: 'm', errors: [], sink: EDGE, source: 'data-action' },
         ...{ entry: '', index: undefined, receivedAt: 1, delivery: '', trace: '', attempts: 1, firstAt: 1 },

@@ -68,11 +68,11 @@ async function endure(
   onTestFinished(() => redis.disconnect())
   const seconds = 10 + outages.length * (OUTAGE_MS / 1_000 + 4)
   const traffic = rig.send({ rate: 60, seconds, seed: 17 })
-  await until(async () => (await look(worker)).figures.settled > 100)
+  await until(async () => (await look(worker)).figures.acknowledged > 100)
   for (const { what, begin, cause, answers } of outages) {
     await until(async () => (await look(worker)).problem === undefined, 30_000)
     const received = await redis.xlen('cxone:{0}:events')
-    const taken = (await look(other)).figures.settled
+    const taken = (await look(other)).figures.acknowledged
     const end = await begin()
     await until(async () => cause.test((await look(worker)).problem ?? ''), 15_000).catch(async () => {
       throw new Error(`${what}: readiness says ${(await look(worker)).problem}`)
@@ -89,7 +89,7 @@ async function endure(
     expect(unharmed.figures.failing, what).toBeUndefined()
     const came = (await redis.xlen('cxone:{0}:events')) - received
     expect(came, what).toBeGreaterThan(100)
-    expect(unharmed.figures.settled - taken, what).toBeGreaterThan(LEAST_TAKEN * came)
+    expect(unharmed.figures.acknowledged - taken, what).toBeGreaterThan(LEAST_TAKEN * came)
     await end()
   }
   await expectNothingLost(rig, await traffic)

@@ -31,14 +31,17 @@ test('what one of three workers held when it was killed is taken over, and the r
   const orphaned = (await redis.xpending('cxone:{0}:events', 'postgres')) as [number, string, string]
   rig.postgres.resume()
 
-  const settled = async () => {
+  const acknowledged = async () => {
     const figures = await Promise.all(others.map((worker) => readStats<WorkerFigures>(worker)))
-    return figures.reduce((sum, one) => sum + (one?.settled ?? 0), 0)
+    return figures.reduce((sum, one) => sum + (one?.acknowledged ?? 0), 0)
   }
-  const before = await settled()
+  const before = await acknowledged()
   const since = Date.now()
   // Back at the rate of the traffic, what waited included.
-  await until(async () => (await settled()) - before > ((Date.now() - since) / 1_000) * RATE * 0.9, 60_000)
+  await until(
+    async () => (await acknowledged()) - before > ((Date.now() - since) / 1_000) * RATE * 0.9,
+    60_000,
+  )
   await until(async () => {
     const [, oldest] = (await redis.xpending('cxone:{0}:events', 'postgres')) as [number, string | null]
     return oldest === null || oldest > orphaned[2]

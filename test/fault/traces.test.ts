@@ -73,7 +73,7 @@ test('a worker that is killed leaves no orphans, and whoever takes over tells th
     const trace = traces.get(entry)
     return trace ? gaps(trace, SINKS, all) : ['no trace']
   }
-  // What it had in hand is taken over and told of; what it had settled may be untold, by it alone.
+  // What it had in hand is taken over and told of; what it had acknowledged may be untold, by it alone.
   expect(held.flatMap(([id]) => problems(`0/${id}`))).toEqual([])
   const untold = acknowledged.filter((entry) => problems(entry).length > 0)
   expect(untold.flatMap(problems).filter((problem) => !problem.startsWith('postgres: '))).toEqual([])

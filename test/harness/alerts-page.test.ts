@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { createProgram } from '../../src/cli/program.js'
 import { VARIABLES } from '../../src/config.js'
-import { REFUSALS } from '../../src/edge/refusal.js'
+import { ERROR_RESPONSES } from '../../src/edge/error-response.js'
 import { REASONS } from '../../src/errors.js'
 import { OPERATION } from '../../src/telemetry/names.js'
 import { alertsPage } from '../support/alerts-page.js'
@@ -43,7 +43,11 @@ describe('the alerts', () => {
 
   it('name variables, and codes of refusals and dead letters, that there are', () => {
     for (const name of named(/\b[A-Z]+(?:_[A-Z]+)+\b/g)) expect(Object.keys(VARIABLES)).toContain(name)
-    const codes: string[] = [...Object.keys(REFUSALS), ...Object.keys(REASONS), ...Object.values(OPERATION)]
+    const codes: string[] = [
+      ...Object.keys(ERROR_RESPONSES),
+      ...Object.keys(REASONS),
+      ...Object.values(OPERATION),
+    ]
     for (const code of named(/`([a-z]+(?:_[a-z]+)*)`/g)) {
       if (!code.startsWith('redis_')) expect(codes).toContain(code)
     }

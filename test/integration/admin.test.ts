@@ -116,8 +116,8 @@ describe('the admin port', () => {
   })
 
   it('shows the figures of each role', async () => {
-    const { get } = await start({ stats: () => ({ settled: 5 }) }, { name: 'edge', stats: () => null })
-    expect(await get('/stats')).toEqual({ status: 200, body: { postgres: { settled: 5 }, edge: null } })
+    const { get } = await start({ stats: () => ({ acknowledged: 5 }) }, { name: 'edge', stats: () => null })
+    expect(await get('/stats')).toEqual({ status: 200, body: { postgres: { acknowledged: 5 }, edge: null } })
   })
 
   it('takes a query for no part of the path, and tells what there is', async () => {

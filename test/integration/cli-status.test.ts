@@ -122,7 +122,7 @@ describe('the figures of a group', () => {
     const entries = await consumer.read(new AbortController().signal)
     await sleep(LEASE_MS + 100)
     expect(await figures()).toMatchObject({ consumers: 1, silentConsumers: 0, pending: 3 })
-    await consumer.settle(entries.map((entry) => ({ entry, letters: [] })))
+    await consumer.acknowledge(entries.map((entry) => ({ entry, letters: [] })))
     await consumer.close()
     expect(await figures()).toMatchObject({ consumers: 0, silentConsumers: 0, pending: 0, undelivered: 0 })
     reader.disconnect()
@@ -165,8 +165,8 @@ describe('the figures of a group', () => {
       ...{ entry: '', index: undefined, receivedAt: 0, delivery: '', trace: '' },
       ...{ attempts: 1, firstAt: 0, body: Buffer.from('{') },
     }
-    await producer.bury([letter, letter, { ...letter, sink: 'mongo' }])
-    await producer.bury([
+    await producer.deadLetter([letter, letter, { ...letter, sink: 'mongo' }])
+    await producer.deadLetter([
       { ...letter, sink: 'mongo' },
       { ...letter, message: 'sink', source: 'mongo' },
     ])

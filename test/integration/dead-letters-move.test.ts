@@ -17,8 +17,8 @@ afterEach(() => {
 describe('`tributary dead redrive`', () => {
   test('moves letters to the log, at the place that they had, and leaves those that would fail', async () => {
     const stream = await streams(2)
-    await stream.producer.bury([letter(), letter({ body: Buffer.from('{"no":1}') })])
-    await stream.producer.bury([letter({ source: 'data-action', sink: 'postgres' })])
+    await stream.producer.deadLetter([letter(), letter({ body: Buffer.from('{"no":1}') })])
+    await stream.producer.deadLetter([letter({ source: 'data-action', sink: 'postgres' })])
     const dry = await dead('redrive', '--dry-run')
     expect(dry.out).toMatch(/^would be redriven +1$/m)
     expect(await idsOf(stream)).toHaveLength(3)
@@ -45,7 +45,7 @@ describe('`tributary dead redrive`', () => {
     const stream = await streams()
     const event = '{ "id":"b", "timestamp":"2025-11-22T03:00:00Z" }'
     const about = { source: 'contact-sync', sink: 'mongo', index: 4, attempts: 2, body: Buffer.from(event) }
-    await stream.producer.bury([letter(about)])
+    await stream.producer.deadLetter([letter(about)])
     await dead('redrive')
     const [entry] = await entriesOf(stream)
     if (!entry) throw new Error('nothing was redriven')
@@ -57,7 +57,7 @@ describe('`tributary dead redrive`', () => {
       { key: 'b', origin: { partition: 0, entryId: '1763780760125-3', index: 4 } },
     ])
     const refused = new Map(changes.map((change) => [change, new RejectedError('refused_by_store', 'again')]))
-    await stream.producer.bury(toLetters({ ...decode('mongo'), changes }, refused, 'mongo'))
+    await stream.producer.deadLetter(toLetters({ ...decode('mongo'), changes }, refused, 'mongo'))
     expect(await stream.letters()).toMatchObject([
       { attempts: '3', first: '1763780760999', entry: '0/1763780760125-3', index: '4', body: event },
     ])
@@ -65,7 +65,7 @@ describe('`tributary dead redrive`', () => {
 
   test('sends what the edge refused to all sinks, at the place of its letter', async () => {
     const stream = await streams()
-    await stream.producer.bury([letter({ sink: 'edge', entry: '', index: undefined })])
+    await stream.producer.deadLetter([letter({ sink: 'edge', entry: '', index: undefined })])
     const [id = ''] = await idsOf(stream)
     await dead('redrive', id)
     const [entry] = await entriesOf(stream)
@@ -84,9 +84,9 @@ describe('`tributary dead redrive`', () => {
   test('tells what the edge refused from what would be accepted now, whoever is to take it', async () => {
     const stream = await streams()
     const edge = { sink: 'edge', entry: '', index: undefined, source: 'interaction-update' }
-    await stream.producer.bury([letter({ ...edge, body: Buffer.from('{"interactionId":1}') })])
+    await stream.producer.deadLetter([letter({ ...edge, body: Buffer.from('{"interactionId":1}') })])
     const mixed = [5, { id: 'a', timestamp: '2025-11-22T03:00:00Z' }]
-    await stream.producer.bury([
+    await stream.producer.deadLetter([
       letter({ ...edge, source: 'contact-sync', body: Buffer.from(JSON.stringify({ events: mixed })) }),
     ])
     const { out } = await dead('redrive')
@@ -97,7 +97,7 @@ describe('`tributary dead redrive`', () => {
 
   test('moves a letter once, however many do it at once', async () => {
     const stream = await streams()
-    await stream.producer.bury(Array.from({ length: 500 }, () => letter()))
+    await stream.producer.deadLetter(Array.from({ length: 500 }, () => letter()))
     const judge = createJudge(CONTRACTS, 0)
     const redriven: Redriven[] = []
     for await (const letters of withBodies(stream.redis, stream.keys, browse(stream.redis, stream.keys, {})))
@@ -110,7 +110,7 @@ describe('`tributary dead redrive`', () => {
 
   test('keeps to its rate', async () => {
     const stream = await streams()
-    await stream.producer.bury(Array.from({ length: 30 }, () => letter()))
+    await stream.producer.deadLetter(Array.from({ length: 30 }, () => letter()))
     const began = performance.now()
     await dead('redrive', '--rate', '20')
     expect(performance.now() - began).toBeGreaterThan(1_400)
@@ -121,7 +121,7 @@ describe('`tributary dead redrive`', () => {
 describe('`tributary dead discard`', () => {
   test('needs to know which and why, and leaves a trace', async () => {
     const stream = await streams(2)
-    await stream.producer.bury([letter(), letter({ reason: 'malformed_json' })])
+    await stream.producer.deadLetter([letter(), letter({ reason: 'malformed_json' })])
     expect((await dead('discard')).err).toContain("required option '--because")
     expect((await dead('discard', '--because', 'x')).err).toContain('Which letters?')
     const args = ['discard', '--reason', 'malformed_json', '--because', 'port scan', '--by', 'ada']
@@ -150,7 +150,7 @@ describe('the budget', () => {
 
   test('says nothing while there is room', async () => {
     const stream = await streams(2)
-    await stream.producer.bury([letter()])
+    await stream.producer.deadLetter([letter()])
     const { keeper, said } = keeperOf(stream, {})
     await keeper.check()
     await keeper.check()
@@ -159,7 +159,7 @@ describe('the budget', () => {
 
   test('of bytes is announced before it acts, and drops the oldest', async () => {
     const stream = await streams()
-    await stream.producer.bury(Array.from({ length: 50 }, big))
+    await stream.producer.deadLetter(Array.from({ length: 50 }, big))
     const all = await idsOf(stream)
     const { keeper, said } = keeperOf(stream, { maxBytes: 300_000 })
     await keeper.check()
@@ -180,7 +180,7 @@ describe('the budget', () => {
 
   test('of age drops what is older, and nothing else', async () => {
     const stream = await streams()
-    await stream.producer.bury([letter()])
+    await stream.producer.deadLetter([letter()])
     const [, fields] = (await stream.redis.xrange(stream.first.dead, '-', '+'))[0] ?? ['', []]
     await stream.redis.del(stream.first.dead)
     for (const days of [95, 91, 80, 1])

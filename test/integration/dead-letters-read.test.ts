@@ -15,10 +15,10 @@ describe('`tributary dead list`', () => {
   test('counts by reason first, then shows the newest, of all partitions', async () => {
     const stream = await streams(3)
     for (let i = 0; i < 5; i++) {
-      await stream.producer.bury([letter({ message: `m${i}` })])
+      await stream.producer.deadLetter([letter({ message: `m${i}` })])
       await sleep(5)
     }
-    await stream.producer.bury([
+    await stream.producer.deadLetter([
       letter({ sink: 'edge', entry: '', reason: 'malformed_json', body: Buffer.of(0xff) }),
     ])
     const { exitCode, out } = await dead('list', '--limit', '2')
@@ -34,7 +34,7 @@ describe('`tributary dead list`', () => {
 
   test('filters by everything that there is to ask for', async () => {
     const stream = await streams()
-    await stream.producer.bury([
+    await stream.producer.deadLetter([
       letter(),
       letter({ sink: 'mongo', body: Buffer.from('{"correlation_id":"x-1","id":"no"}') }),
       letter({ source: 'data-action', reason: 'unknown_type', body: Buffer.from('{"id":7}') }),
@@ -57,7 +57,7 @@ describe('`tributary dead list`', () => {
 
   test('sees every letter where there are many', async () => {
     const stream = await streams()
-    await stream.producer.bury(Array.from({ length: 2_345 }, () => letter()))
+    await stream.producer.deadLetter(Array.from({ length: 2_345 }, () => letter()))
     expect((await dead('list', '--limit', '0')).out).toMatch(/^all +2345$/m)
     expect(new Set(await idsOf(stream)).size).toBe(2_345)
   })
@@ -72,7 +72,7 @@ describe('`tributary dead show`', () => {
   test('tells all that is known, and the body as it is', async () => {
     const stream = await streams()
     const errors = [{ loc: ['eventData', 'id'], msg: 'is required', type: 'required' }]
-    await stream.producer.bury([letter({ errors, message: 'one\u001b[2Jline\nonly', attempts: 3 })])
+    await stream.producer.deadLetter([letter({ errors, message: 'one\u001b[2Jline\nonly', attempts: 3 })])
     const [id = ''] = await idsOf(stream)
     const { out } = await dead('show', id)
     for (const part of [
@@ -91,7 +91,7 @@ describe('`tributary dead show`', () => {
 
   test('dumps what is no text', async () => {
     const stream = await streams()
-    await stream.producer.bury([letter({ body: Buffer.of(0xff, 0, 0x41) })])
+    await stream.producer.deadLetter([letter({ body: Buffer.of(0xff, 0, 0x41) })])
     const [id = ''] = await idsOf(stream)
     expect((await dead('show', id)).out).toMatch(/^00000000 {2}ff 00 41 +\|\.\.A\|$/m)
     expect(JSON.parse((await dead('show', id, '--json')).out)).toMatchObject({ body: 'base64:/wBB' })
@@ -110,7 +110,7 @@ describe('`tributary dead export`', () => {
   test('writes exactly the records that the integrations of data-action and validated publish', async () => {
     const stream = await streams()
     const errors = [{ loc: ['data', 'score'], msg: 'must be number', type: 'type' }]
-    await stream.producer.bury([
+    await stream.producer.deadLetter([
       letter({ errors, attempts: 3, body: Buffer.from('{ "correlation_id": "k-1" }') }),
       letter({ body: Buffer.of(0xc3) }),
     ])
@@ -147,7 +147,7 @@ describe('`tributary dead export`', () => {
 
   test('writes all to a new file, and to no other', async () => {
     const stream = await streams(2)
-    for (let i = 0; i < 2; i++) await stream.producer.bury(Array.from({ length: 600 }, () => letter()))
+    for (let i = 0; i < 2; i++) await stream.producer.deadLetter(Array.from({ length: 600 }, () => letter()))
     const file = join(tmpdir(), freshName('letters'))
     expect(await dead('export', '--output', file)).toMatchObject({ exitCode: 0, out: '' })
     const lines = readFileSync(file, 'utf8').trimEnd().split('\n')

@@ -145,7 +145,7 @@ describe('an edge that traces every request', () => {
       tracing: own.tracing,
       producer: {
         append: () => Promise.reject(new Error('OOM')),
-        bury: () => Promise.reject(new Error('OOM')),
+        deadLetter: () => Promise.reject(new Error('OOM')),
       },
     })
     expect((await post(away.edge, dataAction, EVENT)).status).toBe(503)

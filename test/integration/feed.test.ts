@@ -6,7 +6,7 @@ import { TransientError } from '../../src/errors.js'
 import { newWorkerStats } from '../../src/health/stats.js'
 import { createCleaner } from '../../src/pipeline/clean.js'
 import { unfolded } from '../../src/pipeline/deliver.js'
-import { complainTo, countInto } from '../../src/pipeline/health.js'
+import { countInto, warnAbout } from '../../src/pipeline/health.js'
 import { together } from '../../src/pipeline/observer.js'
 import { runWorker } from '../../src/pipeline/worker.js'
 import type { FeedRecord, Sink } from '../../src/sinks/sink.js'
@@ -45,7 +45,7 @@ async function records(
   })
 }
 
-/** A worker of the feed. @param after is called when a write is durable, before its entries are settled */
+/** A worker of the feed. @param after is called when a write is durable, before its entries are acknowledged */
 async function work(stream: TestStream, after: (member: TestConsumer) => void = () => undefined) {
   const member = await stream.join({ leaseMs: LEASE_MS, batch: 20 })
   const { consumer, commands } = member
@@ -66,7 +66,7 @@ async function work(stream: TestStream, after: (member: TestConsumer) => void = 
     sink,
     batch: 20,
     maxDeliveries: 5,
-    observer: together([countInto<FeedRecord>(stats), complainTo<FeedRecord>(log)]),
+    observer: together([countInto<FeedRecord>(stats), warnAbout<FeedRecord>(log)]),
     progress: stats.progress,
   }
   const ended = runWorker(options, stop.signal, giveUp.signal)
@@ -93,7 +93,7 @@ describe('a record of the clean feed', () => {
     const entry = { ...newEntry('validated', event('corr-1')), trace: '00-trace-01' }
     const { partition, ids } = await stream.producer.append([entry])
     const { stop, ended, stats } = await work(stream)
-    await until(() => stats.settled === 1)
+    await until(() => stats.acknowledged === 1)
     stop.abort()
     await ended
     const [record, ...others] = await records(stream.redis, stream.keys)
@@ -122,7 +122,7 @@ describe('a record of the clean feed', () => {
     const deep = `{"deep":${'['.repeat(20_000)}${']'.repeat(20_000)},${JSON.stringify(event('deep')).slice(1)}`
     await stream.producer.append([bad, 'no json', deep, event('corr-1')].map((b) => newEntry('validated', b)))
     const { stop, ended, stats } = await work(stream)
-    await until(() => stats.settled === 4)
+    await until(() => stats.acknowledged === 4)
     stop.abort()
     await ended
     expect((await records(stream.redis, stream.keys)).map(({ key }) => key)).toEqual(['corr-1'])

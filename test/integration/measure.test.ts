@@ -56,7 +56,7 @@ test('the figures of a group are what is counted, whatever has happened to it', 
   await expectRight(stream, group)
   // A consumer that has read, and is dead.
   const batch = (await readBatches(consumer, 40)).flat()
-  await consumer.settle(batch.slice(0, 7).map((entry) => ({ entry, letters: [] })))
+  await consumer.acknowledge(batch.slice(0, 7).map((entry) => ({ entry, letters: [] })))
   crash()
   await append(stream, 12)
   await expectRight(stream, group)
@@ -88,7 +88,7 @@ test('the figures are right while entries come and go, within what comes and goe
   const going = (async () => {
     while (!stop.signal.aborted) {
       const entries = await consumer.read(stop.signal)
-      await consumer.settle(entries.map((entry) => ({ entry, letters: [] })))
+      await consumer.acknowledge(entries.map((entry) => ({ entry, letters: [] })))
       settled += entries.length
     }
   })()
@@ -130,13 +130,13 @@ test('above a page the lag is what Redis says, and about right where Redis does 
 test('dead letters are counted by sink, as they come and as they go', async () => {
   const stream = await open({ partitions: 2 })
   const census = new DeadLetterCounter(stream.redis, stream.keys)
-  const bury = (sink: string, count: number) =>
-    stream.producer.bury(Array.from({ length: count }, () => letter({ sink })))
+  const deadLetter = (sink: string, count: number) =>
+    stream.producer.deadLetter(Array.from({ length: count }, () => letter({ sink })))
   expect(await census.count()).toEqual(new Map())
-  await bury('postgres', 5)
-  await bury('mongo', 3)
+  await deadLetter('postgres', 5)
+  await deadLetter('mongo', 3)
   expect(await census.count()).toEqual(new Map(Object.entries({ postgres: 5, mongo: 3 })))
-  await bury('postgres', 2)
+  await deadLetter('postgres', 2)
   expect((await census.count()).get('postgres')).toBe(7)
   const range = { from: '-', to: '+', most: 4 }
   await discardLetters(stream.redis, stream.first, [range], { by: 'a test', because: 'it can' })

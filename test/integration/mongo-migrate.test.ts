@@ -172,7 +172,7 @@ describe('the lock', () => {
   })
 
   test('of a holder that died is taken over', async () => {
-    await bookkeepingOf(state()).insertOne({ _id: 'lock', holder: 'the dead', beat: 7 })
+    await bookkeepingOf(state()).insertOne({ _id: 'lock', holder: 'the dead', heartbeat: 7 })
     await lock(200, async () => {
       const { holder } = (await bookkeepingOf(state()).findOne({ _id: 'lock' })) ?? {}
       expect(holder).not.toBe('the dead')
@@ -191,7 +191,7 @@ describe('the lock', () => {
   })
 
   test('is not waited for longer than the signal allows', async () => {
-    await bookkeepingOf(state()).insertOne({ _id: 'lock', holder: 'somebody', beat: 7 })
+    await bookkeepingOf(state()).insertOne({ _id: 'lock', holder: 'somebody', heartbeat: 7 })
     const signal = AbortSignal.timeout(50)
     const error = await lock(2_000, async () => {}, signal).catch((thrown: unknown) => thrown)
     expect(error).toBe(signal.reason)

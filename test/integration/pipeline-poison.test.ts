@@ -16,11 +16,11 @@ const contact = (id: string) =>
   })
 const has = (changes: readonly Change[], key: string) => changes.some((change) => change.key === key)
 
-/** One worker after the other, each until it ends, until everything is settled. @returns how many it took */
+/** One worker after the other, each until it ends, until everything is acknowledged. @returns how many it took */
 async function relay(stream: TestStream, sink: MemorySink): Promise<number> {
   for (let workers = 1; ; workers++) {
     const { ended, stop, stats, crash } = await work(stream, sink)
-    const idle = until(async () => stats.settled > 0 && (await stream.pending()) === 0, 20_000)
+    const idle = until(async () => stats.acknowledged > 0 && (await stream.pending()) === 0, 20_000)
     const isDone = await Promise.race([idle.then(() => true), ended.catch(() => false)])
     idle.catch(() => undefined)
     stop.abort()
@@ -115,7 +115,7 @@ describe.concurrent('what another has left behind', () => {
     const { stats, stop, ended } = await work(stream, sink, { leaseMs: 500, batch: 100 })
     await until(() => order.some((key) => key.startsWith('old-')))
     await stream.producer.append(Array.from({ length: 50 }, (_, i) => contact(`fresh-${i}`)))
-    await until(() => stats.settled === 650, 30_000)
+    await until(() => stats.acknowledged === 650, 30_000)
     stop.abort()
     await ended
     const lastFresh = order.findLastIndex((key) => key.startsWith('fresh-'))

@@ -75,11 +75,11 @@ describe.concurrent('a worker', () => {
         await stream.redis.client('KILL', 'ID', await connection.client('ID'))
       }
     }
-    await until(async () => workers.reduce((sum, { stats }) => sum + stats.settled, 0) >= entries)
+    await until(async () => workers.reduce((sum, { stats }) => sum + stats.acknowledged, 0) >= entries)
     for (const { stop } of workers) stop.abort()
     await Promise.all(workers.map(({ ended }) => ended))
     expect(inside(sink), `with the seed ${SEED}`).toEqual(expected)
-    expect(workers.reduce((sum, { stats }) => sum + stats.settled, 0)).toBe(entries)
+    expect(workers.reduce((sum, { stats }) => sum + stats.acknowledged, 0)).toBe(entries)
     expect(workers.reduce((sum, { stats }) => sum + stats.deadLettered, 0)).toBe(letters)
     expect(await stream.letters()).toHaveLength(letters)
     expect(await stream.pending()).toBe(0)
@@ -99,10 +99,10 @@ describe.concurrent('a worker', () => {
     })
     const { stats, stop, ended, lines } = await work(stream, sink)
     await until(() => stats.retries >= 4)
-    expect([stats.settled, (await stream.letters()).length]).toEqual([0, 0])
+    expect([stats.acknowledged, (await stream.letters()).length]).toEqual([0, 0])
     expect(lines).toContain('warn the store is down')
     away = false
-    await until(() => stats.settled === entries)
+    await until(() => stats.acknowledged === entries)
     stop.abort()
     await ended
     expect(inside(sink), `with the seed ${SEED}`).toEqual(expected)
@@ -117,8 +117,8 @@ describe.concurrent('a worker', () => {
     await until(() => sink.writes.length > 0)
     stop.abort()
     await ended
-    expect(stats.settled).toBeGreaterThan(0)
-    expect(stats.settled).toBeLessThan(100)
+    expect(stats.acknowledged).toBeGreaterThan(0)
+    expect(stats.acknowledged).toBeLessThan(100)
     expect(await stream.pending()).toBe(0)
   })
 
@@ -136,12 +136,12 @@ describe.concurrent('a worker', () => {
     stuck.giveUp.abort(reason)
     await expect(stuck.ended).rejects.toBe(reason)
     await stuck.consumer.close()
-    expect(stuck.stats.settled).toBe(0)
+    expect(stuck.stats.acknowledged).toBe(0)
     expect(await stream.pending()).toBeGreaterThan(0)
 
     const sink = memorySink()
     const next = await work(stream, sink)
-    await until(() => next.stats.settled === entries)
+    await until(() => next.stats.acknowledged === entries)
     next.stop.abort()
     await next.ended
     expect(inside(sink), `with the seed ${SEED}`).toEqual(expected)
@@ -163,7 +163,7 @@ describe.concurrent('a worker', () => {
     await expect(first.ended).rejects.toThrow('killed')
     await first.consumer.close()
     const next = await work(stream, sink)
-    await until(async () => first.stats.settled + next.stats.settled === entries)
+    await until(async () => first.stats.acknowledged + next.stats.acknowledged === entries)
     next.stop.abort()
     await next.ended
     expect(inside(sink), `with the seed ${SEED}`).toEqual(expected)
@@ -179,7 +179,7 @@ describe.concurrent('a worker', () => {
       newEntry('cdc', '{"webhook'),
     ])
     const { stop, ended, stats } = await work(stream, memorySink({ refuses: ({ key }) => key === 'c' }))
-    await until(() => stats.settled === 2)
+    await until(() => stats.acknowledged === 2)
     stop.abort()
     await ended
     const about = { sink: 'memory', delivery: 'delivery-1', trace: '' }
@@ -209,7 +209,7 @@ describe.concurrent('a worker', () => {
         body: `{"id":"c","timestamp":"${timestamp}","firstName":"é"}`,
       }),
     ])
-    expect(stats).toMatchObject({ settled: 2, deadLettered: 3 })
+    expect(stats).toMatchObject({ acknowledged: 2, deadLettered: 3 })
   })
 
   it('ends loudly on a bug, and leaves its entries pending', async () => {

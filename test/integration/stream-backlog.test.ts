@@ -38,7 +38,7 @@ describe('the backlog', () => {
     expect(groups[0]?.ageMs).toBeGreaterThanOrEqual(50)
   })
 
-  it('is what the furthest group has not settled, in all partitions', async () => {
+  it('is what the furthest group has not acknowledged, in all partitions', async () => {
     const stream = await streams({ partitions: 2 })
     const { redis, first, keys } = stream
     for (const { events } of keys) {
@@ -52,8 +52,8 @@ describe('the backlog', () => {
     await redis.xack(first.events, 'mongo', ...ids)
     const { groups, bytes } = await readBacklog(redis, keys, new Set(['idle']))
     expect(groups).toMatchObject([
-      { group: 'postgres', entries: 900, settled: 100, bytes },
-      { group: 'mongo', entries: 500, settled: 500 },
+      { group: 'postgres', entries: 900, acknowledged: 100, bytes },
+      { group: 'mongo', entries: 500, acknowledged: 500 },
     ])
     // What is in the hands of a group takes a little room, too.
     for (const group of groups) {
@@ -123,7 +123,7 @@ describe('a Redis of its own', () => {
     for (const [name, value] of Object.entries(settings)) await stream.redis.config('SET', name, value)
   }
 
-  it('has nothing to complain of, as it is embedded', async () => {
+  it('has nothing to warnOnce of, as it is embedded', async () => {
     expect(await findWeaknesses(stream.redis, false)).toEqual([])
     const [memory] = await readMemory(stream.redis)
     expect(memory?.server).toBe(new URL(server.url).host)
@@ -150,12 +150,12 @@ describe('a Redis of its own', () => {
     await until(() => stats.retries >= 3)
     expect(sink.stored.size).toBe(1)
     expect(lines.some((line) => line.startsWith('warn') && line.includes('OOM'))).toBe(true)
-    // The rejected one alone may wait, or its whole batch: nothing is lost, and nothing is buried without a letter.
+    // The rejected one alone may wait, or its whole batch: nothing is lost, and nothing is deadLettered without a letter.
     expect(await stream.pending()).toBeGreaterThanOrEqual(1)
     expect(await stream.letters()).toEqual([])
     expect(await stream.redis.xlen(stream.first.events)).toBe(21)
     await set({ maxmemory: '0' })
-    await until(async () => stats.settled === 21 && (await stream.pending()) === 0)
+    await until(async () => stats.acknowledged === 21 && (await stream.pending()) === 0)
     expect(await stream.letters()).toMatchObject([{ reason: 'malformed_json', body: 'no json' }])
     stop.abort()
     await ended

@@ -27,9 +27,9 @@ describe.concurrent('a consumer', () => {
     const entries = (await readBatches(consumer, sent.length)).flat()
     expect(entries).toEqual(sent.map((entry, i) => ({ ...entry, partition, id: places[i] })))
     expect(await pending()).toBe(sent.length)
-    await consumer.settle(settled(entries.slice(0, 3)))
+    await consumer.acknowledge(settled(entries.slice(0, 3)))
     expect(await pending()).toBe(sent.length - 3)
-    await consumer.settle(settled(entries))
+    await consumer.acknowledge(settled(entries))
     expect(await pending()).toBe(0)
     expect(await redis.xlen(first.events)).toBe(sent.length)
   })
@@ -53,7 +53,7 @@ describe.concurrent('a consumer', () => {
     const entries = (await readBatches(consumer, 40)).flat()
     expect(entries.map(({ partition, id }) => `${partition} ${id}`).sort()).toEqual([...places].sort())
     expect(new Set(entries.map(({ partition }) => partition))).toEqual(new Set([0, 1, 2, 3]))
-    await consumer.settle(settled(entries))
+    await consumer.acknowledge(settled(entries))
     expect(await pending()).toBe(0)
     expect(keys.map(({ events }) => events.replace(/^\w+/, ''))).toEqual(
       [0, 1, 2, 3].map((n) => `:{${n}}:events`),
@@ -122,7 +122,7 @@ describe.concurrent('a consumer', () => {
       ((await redis.xinfo('CONSUMERS', first.events, group)) as string[][]).map((member) => member[1])
     const [busy, idle] = [await join(), await join()]
     await producer.append(some(1))
-    await idle.consumer.settle(settled((await readBatches(idle.consumer, 1)).flat()))
+    await idle.consumer.acknowledge(settled((await readBatches(idle.consumer, 1)).flat()))
     await producer.append(some(2))
     await readBatches(busy.consumer, 2)
     expect((await names()).sort()).toEqual([busy.consumer.name, idle.consumer.name].sort())
@@ -160,7 +160,7 @@ describe.concurrent('a consumer goes on', () => {
     const { ids: places } = await producer.append(some(3))
     const entries = (await reading).flat()
     expect(ids(entries)).toEqual(places)
-    await consumer.settle(settled(entries))
+    await consumer.acknowledge(settled(entries))
   })
 
   it('when Redis has forgotten the scripts', async () => {
@@ -185,7 +185,7 @@ describe.concurrent('a consumer goes on', () => {
       await producer.append(some(1))
       const [entry] = (await readBatches(consumer, 1)).flat()
       if (!entry) throw new Error('no entry')
-      await consumer.settle([{ entry, letters: [letter] }])
+      await consumer.acknowledge([{ entry, letters: [letter] }])
       expect([await pending(), (await letters()).length]).toEqual([0, round])
       await redis.script('FLUSH')
     }
@@ -213,6 +213,6 @@ describe('a busy consumer', () => {
       partition: 0,
       id: `1-${i}`,
     }))
-    await expect(consumer.settle(settled(many))).resolves.toBeUndefined()
+    await expect(consumer.acknowledge(settled(many))).resolves.toBeUndefined()
   })
 })

@@ -69,7 +69,9 @@ test('a sink without a group is named as soon as something waits for it', async 
   await append(stream, 5)
   await append(stream, 1, 'interaction-update')
   await append(stream, 5)
-  await consumer.settle((await readBatches(consumer, 11)).flat().map((entry) => ({ entry, letters: [] })))
+  await consumer.acknowledge(
+    (await readBatches(consumer, 11)).flat().map((entry) => ({ entry, letters: [] })),
+  )
   // Only what would be trimmed is searched, and that ends with the last entry.
   const { look, warnings } = watching(stream)
   await look()
@@ -92,7 +94,7 @@ test('a group that comes on, or works on its oldest entry, is not named', async 
     await sleep(AFTER_MS / 2)
   }
   await append(stream, 10)
-  await consumer.settle(batch.map((entry) => ({ entry, letters: [] })))
+  await consumer.acknowledge(batch.map((entry) => ({ entry, letters: [] })))
   expect(await look()).toEqual([])
   expect(warnings).toEqual([])
 })

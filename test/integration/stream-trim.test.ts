@@ -45,7 +45,7 @@ async function read({ redis, first }: TestStream, group: string, count: number):
   )
 }
 
-async function settle(stream: TestStream, group: string, count: number): Promise<void> {
+async function acknowledge(stream: TestStream, group: string, count: number): Promise<void> {
   const ids = await read(stream, group, count)
   if (ids.length > 0) await stream.redis.xack(stream.first.events, group, ...ids)
 }
@@ -59,7 +59,7 @@ const GROUPS = ['one', 'two', 'three']
 type Step =
   | { readonly does: 'append' | 'pass'; readonly count: number }
   | { readonly does: 'read'; readonly group: string; readonly count: number }
-  | { readonly does: 'settle'; readonly group: string; readonly each: number }
+  | { readonly does: 'acknowledge'; readonly group: string; readonly each: number }
   | { readonly does: 'take over'; readonly group: string }
   | { readonly does: 'trim'; readonly maxBytes: number }
 
@@ -67,7 +67,7 @@ const group = fc.constantFrom(...GROUPS)
 const step: fc.Arbitrary<Step> = fc.oneof(
   fc.record({ does: fc.constantFrom('append', 'pass'), count: fc.integer({ min: 1, max: 400 }) }),
   fc.record({ does: fc.constant('read'), group, count: fc.integer({ min: 1, max: 100 }) }),
-  fc.record({ does: fc.constant('settle'), group, each: fc.constantFrom(1, 1, 2, 7) }),
+  fc.record({ does: fc.constant('acknowledge'), group, each: fc.constantFrom(1, 1, 2, 7) }),
   fc.record({ does: fc.constant('take over'), group }),
   fc.record({ does: fc.constant('trim'), maxBytes: fc.constantFrom(1, 1e12) }),
 )
@@ -88,7 +88,7 @@ class Played {
       for (const name of GROUPS) await this.#ack(name, await read(this.stream, name, now.count))
     if (now.does === 'read')
       for (const id of await read(this.stream, now.group, now.count)) this.held.get(now.group)?.add(id)
-    if (now.does === 'settle') {
+    if (now.does === 'acknowledge') {
       const mine = [...(this.held.get(now.group) ?? [])]
       await this.#ack(
         now.group,
@@ -153,8 +153,8 @@ describe('what a group needs', () => {
     const stream = await open()
     await Promise.all([create(stream, 'quick'), create(stream, 'slow')])
     await append(stream, 5 * BLOCK)
-    await settle(stream, 'quick', 5 * BLOCK)
-    await settle(stream, 'slow', 2 * BLOCK)
+    await acknowledge(stream, 'quick', 5 * BLOCK)
+    await acknowledge(stream, 'slow', 2 * BLOCK)
     await read(stream, 'slow', BLOCK)
     const report = await trimmer(stream, { maxBytes: 1 }).run(NEVER)
     expect(report.removed).toBe(2 * BLOCK)
@@ -170,7 +170,7 @@ describe('the window', () => {
     await create(stream, 'one')
     await append(stream, 3 * BLOCK, { ms: Date.now() - 2 * DAY })
     await append(stream, 3 * BLOCK, { ms: Date.now() - DAY / 2 })
-    await settle(stream, 'one', 6 * BLOCK)
+    await acknowledge(stream, 'one', 6 * BLOCK)
     expect(await trimmer(stream, { windowMs: DAY }).run(NEVER)).toMatchObject({
       removed: 3 * BLOCK,
       needs: [],
@@ -182,7 +182,7 @@ describe('the window', () => {
     const stream = await open()
     await create(stream, 'one')
     for (let i = 0; i < 25; i++) await append(stream, 1_000)
-    await settle(stream, 'one', 25_000)
+    await acknowledge(stream, 'one', 25_000)
     const stopped = AbortSignal.abort()
     expect((await trimmer(stream).run(stopped)).removed).toBe(10_000)
     expect((await trimmer(stream).run(NEVER)).removed).toBeGreaterThanOrEqual(15_000 - BLOCK)
@@ -192,7 +192,7 @@ describe('the window', () => {
     const stream = await open()
     await create(stream, 'one')
     for (let i = 0; i < 12; i++) await append(stream, 1_000)
-    await settle(stream, 'one', 11_000)
+    await acknowledge(stream, 'one', 11_000)
     const reports = await Promise.all([1, 2, 3].map(() => trimmer(stream).run(NEVER)))
     const removed = reports.reduce((sum, report) => sum + report.removed, 0)
     expect(await stream.redis.xlen(stream.first.events)).toBe(12_000 - removed)
@@ -206,7 +206,7 @@ describe('the budget', () => {
     const stream = await open()
     await create(stream, 'one')
     await append(stream, 2_000, { ms: Date.now(), body: 'x'.repeat(1_000) })
-    await settle(stream, 'one', 1_500)
+    await acknowledge(stream, 'one', 1_500)
     const size = async () =>
       Number(await stream.redis.call('MEMORY', 'USAGE', stream.first.events, 'SAMPLES', 0))
     const maxBytes = Math.round((await size()) * 0.6)
@@ -221,7 +221,7 @@ describe('the budget', () => {
     const stream = await open()
     await create(stream, 'one')
     await append(stream, 2_000, { ms: Date.now(), body: 'x'.repeat(1_000) })
-    await settle(stream, 'one', 500)
+    await acknowledge(stream, 'one', 500)
     const all = await ids(stream)
     await trimmer(stream, { windowMs: DAY, maxBytes: 1 }).run(NEVER)
     const left = await ids(stream)
@@ -233,7 +233,7 @@ describe('the budget', () => {
     const stream = await open({ partitions: 4 })
     await create(stream, 'one')
     await append(stream, 2_000, { ms: Date.now(), body: 'x'.repeat(1_000) })
-    await settle(stream, 'one', 2_000)
+    await acknowledge(stream, 'one', 2_000)
     const size = async () =>
       Number(await stream.redis.call('MEMORY', 'USAGE', stream.first.events, 'SAMPLES', 0))
     const all = await size()
@@ -252,7 +252,7 @@ describe('a sink that has no group yet', () => {
     const stream = await open()
     await create(stream, 'postgres')
     await append(stream, 30 * BLOCK)
-    await settle(stream, 'postgres', 30 * BLOCK)
+    await acknowledge(stream, 'postgres', 30 * BLOCK)
     const report = await trimmer(stream, { sinks }).run(NEVER)
     expect(report.needs).toEqual([])
     expect(report.removed).toBeGreaterThanOrEqual(29 * BLOCK)
@@ -264,7 +264,7 @@ describe('a sink that has no group yet', () => {
     await append(stream, 30 * BLOCK)
     await append(stream, 1, { source: 'interaction-update' })
     await append(stream, 5 * BLOCK)
-    await settle(stream, 'postgres', 36 * BLOCK)
+    await acknowledge(stream, 'postgres', 36 * BLOCK)
     const one = trimmer(stream, { sinks, maxBytes: 1 })
     const report = await one.run(NEVER)
     const id = `1000-${30 * BLOCK}`
@@ -279,7 +279,7 @@ describe('a sink that has no group yet', () => {
 
     await create(stream, 'interactions')
     expect((await one.run(NEVER)).needs).toMatchObject([{ group: 'interactions', exists: true }])
-    await settle(stream, 'interactions', 36 * BLOCK)
+    await acknowledge(stream, 'interactions', 36 * BLOCK)
     expect((await one.run(NEVER)).removed).toBeGreaterThanOrEqual(5 * BLOCK)
   })
 
@@ -288,8 +288,8 @@ describe('a sink that has no group yet', () => {
     await Promise.all([create(stream, 'postgres'), create(stream, 'interactions')])
     const one = trimmer(stream, { sinks })
     await append(stream, 3 * BLOCK, { source: 'interaction-update' })
-    await settle(stream, 'postgres', 3 * BLOCK)
-    await settle(stream, 'interactions', BLOCK)
+    await acknowledge(stream, 'postgres', 3 * BLOCK)
+    await acknowledge(stream, 'interactions', BLOCK)
     expect((await one.run(NEVER)).removed).toBe(BLOCK)
     await stream.redis.xgroup('DESTROY', stream.first.events, 'interactions')
     expect(await one.run(NEVER)).toMatchObject({
@@ -304,7 +304,7 @@ describe('a sink that has no group yet', () => {
     const stream = await open()
     await Promise.all([create(stream, 'postgres'), create(stream, 'mongo')])
     await append(stream, 3 * BLOCK, { source: 'interaction-update' })
-    await settle(stream, 'postgres', 3 * BLOCK)
+    await acknowledge(stream, 'postgres', 3 * BLOCK)
     const run = { sinks: new Map([['postgres', ['cdc']]]), ignored: ['mongo', 'interactions'] }
     const report = await trimmer(stream, run).run(NEVER)
     expect(report.needs).toEqual([])

@@ -18,7 +18,7 @@ describe.concurrent('partitions that nobody with fewer PARTITIONS reads', () => 
     const { consumer } = await join()
     const entries = (await readBatches(consumer, 4)).flat()
     expect(await unread(2)).toEqual([2, 3])
-    await consumer.settle(entries.map((entry) => ({ entry, letters: [] })))
+    await consumer.acknowledge(entries.map((entry) => ({ entry, letters: [] })))
     expect(await unread(1)).toEqual([])
   })
 })

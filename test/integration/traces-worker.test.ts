@@ -30,7 +30,7 @@ async function look(
   { spans }: ReturnType<typeof recordTracing>,
   settled = 1,
 ) {
-  await until(() => stats.settled === settled)
+  await until(() => stats.acknowledged === settled)
   // The spans of a batch are made right after it is counted.
   await sleep(20)
   const trees = traceTrees(spans.getFinishedSpans(), [SPAN])
@@ -144,7 +144,7 @@ test('what a worker gives up is a failed stretch of the trace; another one settl
   ])
 })
 
-test('an entry that ends its workers is buried within its trace', async () => {
+test('an entry that ends its workers is deadLettered within its trace', async () => {
   const stream = await streams()
   const record = recordTracing()
   await stream.producer.append([traced('a')])

@@ -5,8 +5,8 @@ import {
   type HmacTimestamp,
   NICE_SIGNATURE,
 } from '../../schemas/authentication.js'
+import type { AuthError } from '../../src/edge/auth/auth-error.js'
 import type { Authenticator } from '../../src/edge/auth/authenticator.js'
-import type { Denial } from '../../src/edge/auth/denial.js'
 
 /** A way to prove a request, and how a sender does it: written once more, to be held against the sources. */
 export interface Method {
@@ -76,7 +76,7 @@ export function judge(
   { headers, check }: Authenticator,
   given: Readonly<Record<string, string>>,
   body: Buffer,
-): Denial | undefined {
+): AuthError | undefined {
   const values = new Map(Object.entries(given).map(([name, value]) => [name.toLowerCase(), value]))
   return check(
     headers.map((name) => values.get(name)),

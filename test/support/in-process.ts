@@ -7,7 +7,7 @@ import { newWorkerStats } from '../../src/health/stats.js'
 import { createCleaner } from '../../src/pipeline/clean.js'
 import { createDecoder } from '../../src/pipeline/decode.js'
 import { unfolded } from '../../src/pipeline/deliver.js'
-import { complainTo, countInto } from '../../src/pipeline/health.js'
+import { countInto, warnAbout } from '../../src/pipeline/health.js'
 import { together } from '../../src/pipeline/observer.js'
 import { WorkerTraces } from '../../src/pipeline/traces.js'
 import { runWorker, type WorkerOptions } from '../../src/pipeline/worker.js'
@@ -40,7 +40,7 @@ export interface InProcess {
   readonly edge: TestEdge
   readonly database: FreshDatabase
   readonly mongo: FreshMongo
-  /** Waits until every worker has settled everything. @throws what a worker has crashed by */
+  /** Waits until every worker has acknowledged everything. @throws what a worker has crashed by */
   drain(): Promise<void>
   /** Where the acknowledged events are that both stores are fed with. */
   ledger(acknowledged: readonly string[]): Promise<SinkLedger[]>
@@ -98,7 +98,7 @@ export async function openInProcess(options: InProcessOptions): Promise<InProces
     await consumer.createGroups()
     const rest = {
       consumer,
-      observer: together([countInto<Item>(stats), complainTo<Item>(recordedLog().log), traces]),
+      observer: together([countInto<Item>(stats), warnAbout<Item>(recordedLog().log), traces]),
       progress: stats.progress,
       batch: 200,
       writes: 2,

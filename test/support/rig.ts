@@ -51,7 +51,7 @@ export interface Rig {
   send(options: TrafficOptions): Promise<SendReport>
   /** Posts one body, signed. @returns the status of the answer */
   post(contract: string, body: unknown): Promise<number>
-  /** Waits until both groups have settled everything. @throws Error after `timeoutMs` */
+  /** Waits until both groups have acknowledged everything. @throws Error after `timeoutMs` */
   drain(timeoutMs?: number): Promise<void>
   /** All that the processes of a role have logged so far. */
   log(role: string): string

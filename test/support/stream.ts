@@ -18,7 +18,7 @@ export interface TestConsumer {
   readonly consumer: Consumer
   readonly reader: RedisClient
   readonly commands: RedisClient
-  /** Ends it as a crash does: nothing is settled, renewed or retired any more. */
+  /** Ends it as a crash does: nothing is acknowledged, renewed or retired any more. */
   crash(): void
 }
 
@@ -33,7 +33,7 @@ export interface TestStream {
   readonly producer: Producer
   /** Opens a member of the group, which exists then. */
   join(options?: Partial<ConsumerOptions>): Promise<TestConsumer>
-  /** How many entries are read and not settled, in all partitions. */
+  /** How many entries are read and not acknowledged, in all partitions. */
   pending(): Promise<number>
   /** The dead letters of all partitions, as names and values. */
   letters(): Promise<Record<string, string>[]>
@@ -96,7 +96,7 @@ export async function openStream({
   }
 }
 
-/** Reads as a worker does: what passes by itself is tried again; each leftover is a batch of its own. */
+/** Reads as a worker does: what passes by itself is tried again; each stale is a batch of its own. */
 export async function readPatiently(consumer: Consumer, signal: AbortSignal): Promise<Entry[][]> {
   const ask = <T>(work: () => Promise<T>) =>
     retryTransient(
@@ -106,10 +106,10 @@ export async function readPatiently(consumer: Consumer, signal: AbortSignal): Pr
       BACKOFF,
     )
   const batches: Entry[][] = []
-  while (consumer.leftoversDue && !signal.aborted) {
-    const leftover = await ask(() => consumer.takeOver())
-    if (!leftover) break
-    batches.push([leftover.entry])
+  while (consumer.staleDue && !signal.aborted) {
+    const stale = await ask(() => consumer.claim())
+    if (!stale) break
+    batches.push([stale.entry])
   }
   return batches.length > 0 ? batches : [await ask(() => consumer.read(signal))]
 }

@@ -68,13 +68,13 @@ export function gaps(
       const commands = work.flatMap(({ links }) =>
         links.flatMap(({ traceId }) => all.get(traceId) ?? []).map(({ name }) => name),
       )
-      const settled = commands.filter((name) => /^(xack|xadd) .*:(events|dead)$/.test(name))
+      const acknowledged = commands.filter((name) => /^(xack|xadd) .*:(events|dead)$/.test(name))
       const stored = commands.filter((name) => /^(COPY|find|bulkWrite|xadd .*:feed)/.test(name))
       const committed = work.some(({ events }) => events.some(({ name }) => name === 'committed'))
-      const buried = work.some(({ status }) => status.code === 'ERROR')
+      const deadLettered = work.some(({ status }) => status.code === 'ERROR')
       return [
-        ...(settled.length === 0 ? [`${sink}: not settled`] : []),
-        ...(!buried && (!committed || stored.length === 0) ? [`${sink}: nothing stored`] : []),
+        ...(acknowledged.length === 0 ? [`${sink}: not acknowledged`] : []),
+        ...(!deadLettered && (!committed || stored.length === 0) ? [`${sink}: nothing stored`] : []),
       ]
     })
 }

@@ -1,7 +1,7 @@
 import { CONTRACTS } from '../../schemas/index.js'
 import { newWorkerStats } from '../../src/health/stats.js'
 import { createDecoder } from '../../src/pipeline/decode.js'
-import { complainTo, countInto } from '../../src/pipeline/health.js'
+import { countInto, warnAbout } from '../../src/pipeline/health.js'
 import { together } from '../../src/pipeline/observer.js'
 import { WorkerTraces } from '../../src/pipeline/traces.js'
 import { runWorker, type WorkerOptions } from '../../src/pipeline/worker.js'
@@ -38,7 +38,7 @@ export async function work(
     ...limits,
     observer: together([
       countInto<Change>(stats),
-      complainTo<Change>(log, (batch) => traces.idsOf(batch)),
+      warnAbout<Change>(log, (batch) => traces.idsOf(batch)),
       traces,
     ]),
     progress: stats.progress,

@@ -6,7 +6,7 @@ import { CONTRACTS } from '../../schemas/index.js'
 import { createProgram } from '../../src/cli/program.js'
 import { ROLES } from '../../src/cli/start.js'
 import { readConfig, VARIABLES } from '../../src/config.js'
-import { REFUSALS } from '../../src/edge/refusal.js'
+import { ERROR_RESPONSES } from '../../src/edge/error-response.js'
 import { REASONS } from '../../src/errors.js'
 
 const ROOT = join(import.meta.dirname, '../..')
@@ -92,7 +92,7 @@ describe('the documents', () => {
   it('show every contract with its path, and every answer with its status', () => {
     const page = read('docs/contracts.md')
     for (const { name, path } of CONTRACTS) expect(page).toContain(`## \`${name}\` – \`POST ${path}\``)
-    for (const [code, { status }] of Object.entries(REFUSALS)) {
+    for (const [code, { status }] of Object.entries(ERROR_RESPONSES)) {
       const row = page
         .split('\n')
         .find((line) => line.startsWith(`| ${status.slice(0, 3)} |`) && line.includes(`\`${code}\``))

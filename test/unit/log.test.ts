@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { Progress, STUCK_MS } from '../../src/health/progress.js'
-import { seldom, seldomWarn, traceIds } from '../../src/telemetry/log.js'
+import { createWarnOnce, seldom, traceIds } from '../../src/telemetry/log.js'
 
 afterEach(() => {
   vi.useRealTimers()
@@ -10,9 +10,9 @@ describe('a complaint that is repeated', () => {
   it('is written at once, then once a minute with the count of what was left out', () => {
     vi.useFakeTimers()
     const lines: unknown[] = []
-    const complain = seldom((message, repeats) => lines.push([message, repeats]))
+    const warnOnce = seldom((message, repeats) => lines.push([message, repeats]))
     for (let second = 0; second <= 3_600; second++) {
-      complain(`Postgres at 127.0.0.1:5432 is away, attempt ${second}`)
+      warnOnce(`Postgres at 127.0.0.1:5432 is away, attempt ${second}`)
       vi.advanceTimersByTime(1_000)
     }
     expect(lines).toHaveLength(61)
@@ -24,24 +24,24 @@ describe('a complaint that is repeated', () => {
 
   it('hides no other cause', () => {
     const lines: string[] = []
-    const complain = seldom((message) => lines.push(message))
-    for (const message of ['disk full', 'no connection', 'disk full']) complain(message)
+    const warnOnce = seldom((message) => lines.push(message))
+    for (const message of ['disk full', 'no connection', 'disk full']) warnOnce(message)
     expect(lines).toEqual(['disk full', 'no connection'])
   })
 
   it('takes bounded memory and bounded lines, whatever the messages', () => {
     const lines: string[] = []
-    const complain = seldom((message) => lines.push(message))
+    const warnOnce = seldom((message) => lines.push(message))
     for (let one = 0; one < 10_000; one++)
-      complain('x'.repeat(one % 199) + String.fromCodePoint(0x4e00 + one))
+      warnOnce('x'.repeat(one % 199) + String.fromCodePoint(0x4e00 + one))
     expect(lines.length).toBeLessThan(60)
   })
 
   it('takes fields for its line', () => {
     const lines: unknown[] = []
-    const complain = seldomWarn({ warn: (...line: unknown[]) => void lines.push(line) })
-    complain('away', { trace_id: 'a' })
-    complain('away', { trace_id: 'b' })
+    const warnOnce = createWarnOnce({ warn: (...line: unknown[]) => void lines.push(line) })
+    warnOnce('away', { trace_id: 'a' })
+    warnOnce('away', { trace_id: 'b' })
     expect(lines).toEqual([[{ trace_id: 'a' }, 'away']])
   })
 })
@@ -76,9 +76,9 @@ describe('the progress of a loop', () => {
     void progress.during('write', endless)
     vi.advanceTimersByTime(STUCK_MS + 1_000)
     void progress.during('read', endless)
-    progress.beat('read')
+    progress.heartbeat('read')
     expect(progress.stuck()).toContain('"write"')
-    progress.beat('write')
+    progress.heartbeat('write')
     expect(progress.stuck()).toBeUndefined()
   })
 
@@ -86,7 +86,7 @@ describe('the progress of a loop', () => {
     const progress = new Progress()
     await progress.during('read', async () => undefined)
     await progress.during('write', () => Promise.reject(new Error('away'))).catch(() => undefined)
-    progress.beat('read')
+    progress.heartbeat('read')
     expect(progress.stuck(later(STUCK_MS * 2))).toBeUndefined()
   })
 
@@ -96,7 +96,7 @@ describe('the progress of a loop', () => {
     void progress.during('read', endless)
     for (let minute = 0; minute < 60; minute++) {
       vi.advanceTimersByTime(60_000)
-      progress.beat()
+      progress.heartbeat()
     }
     expect(progress.stuck()).toBeUndefined()
   })

@@ -70,15 +70,15 @@ describe('the budget of spans', () => {
 
   it('lets whole events be traced or none, and counts the others', () => {
     const { end, tracing, losses } = open()
-    expect([tracing.afford(100), tracing.sample()]).toEqual([100, true])
+    expect([tracing.reserve(100), tracing.sample()]).toEqual([100, true])
     end(512 + CAPACITY / 2 - 10)
-    expect(tracing.afford(100)).toBe(5)
+    expect(tracing.reserve(100)).toBe(5)
     expect(losses.total).toBe(95 * 2)
     // The spans of what is under way have the other half.
     end(10 + CAPACITY / 2)
     expect(losses.total).toBe(95 * 2)
-    expect([tracing.afford(1), tracing.sample()]).toEqual([0, false])
-    expect(NO_TRACING.afford(5)).toBe(0)
+    expect([tracing.reserve(1), tracing.sample()]).toEqual([0, false])
+    expect(NO_TRACING.reserve(5)).toBe(0)
   })
 
   it('holds as many as it may, and counts what it drops beyond', async () => {

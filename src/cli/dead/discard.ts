@@ -2,7 +2,7 @@ import { userInfo } from 'node:os'
 import { Command } from 'commander'
 import { browse, type Selection } from '../../stream/dead-letters/browse.js'
 import { type Discarding, discardLetters, readTraces } from '../../stream/dead-letters/discard.js'
-import type { LetterHead } from '../../stream/dead-letters/letter.js'
+import type { DeadLetterHead } from '../../stream/dead-letters/record.js'
 import { clip, table } from '../../text.js'
 import { interruption, parseWhole } from '../command.js'
 import { type Connected, withRedis } from '../connection.js'
@@ -66,7 +66,7 @@ async function discardAll(
 ): Promise<number> {
   let count = 0
   const progress = showProgress(() => `${count} discarded`)
-  let batch: LetterHead[] = []
+  let batch: DeadLetterHead[] = []
   const flush = async () => {
     for (const keys of dryRun ? [] : partitions) {
       const ids = batch

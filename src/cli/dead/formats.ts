@@ -1,21 +1,21 @@
 import { isUtf8 } from 'node:buffer'
 import { REASONS } from '../../errors.js'
-import type { Letter, LetterHead } from '../../stream/dead-letters/letter.js'
+import type { DeadLetterHead, DeadLetterRecord } from '../../stream/dead-letters/record.js'
 
 /** Starts a payload that is not text. */
 const BASE64 = 'base64:'
 
 /** What an export can look like; the names are those of `--format`. */
 export const FORMATS = {
-  jsonl: (letter: Letter): object => ({ ...headJson(letter), body: payload(letter.body) }),
-  c2: (letter: Letter): object => ({
+  jsonl: (letter: DeadLetterRecord): object => ({ ...headJson(letter), body: payload(letter.body) }),
+  c2: (letter: DeadLetterRecord): object => ({
     timestamp: iso(letter.at),
     original_payload: payload(letter.body),
     error_message: letter.message,
     retry_count: letter.attempts - 1,
     status: letter.status,
   }),
-  c5: (letter: Letter): object => ({
+  c5: (letter: DeadLetterRecord): object => ({
     dlq_timestamp: iso(letter.at),
     original_correlation_id: letter.event || null,
     validation_errors: errorsOf(letter),
@@ -28,7 +28,7 @@ export const FORMATS = {
 export type Format = keyof typeof FORMATS
 
 /** All that is known of a letter but its body, as JSON has it. */
-export function headJson(letter: LetterHead): object {
+export function headJson(letter: DeadLetterHead): object {
   return {
     id: letter.id,
     time: iso(letter.at),
@@ -59,7 +59,7 @@ function payload(body: Buffer): string {
 }
 
 /** Where no shape was checked, the reason stands for it: the form has no other place. */
-function errorsOf({ errors, message, reason }: Letter): object[] {
+function errorsOf({ errors, message, reason }: DeadLetterRecord): object[] {
   if (errors.length > 0) return errors.map(({ loc, msg, type }) => ({ loc, msg, type }))
   return [{ loc: [], msg: message, type: reason }]
 }

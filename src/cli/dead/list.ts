@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import { browse } from '../../stream/dead-letters/browse.js'
-import type { LetterHead } from '../../stream/dead-letters/letter.js'
+import type { DeadLetterHead } from '../../stream/dead-letters/record.js'
 import { clip, duration, table } from '../../text.js'
 import { parseWhole } from '../command.js'
 import { withRedis } from '../connection.js'
@@ -46,11 +46,11 @@ Reads every letter, but no bodies: about 13 us of Redis' time each, in steps of 
 
 /** Counts letters, and keeps the newest: as many as are wanted, whatever there is. */
 async function survey(
-  letters: AsyncIterable<LetterHead>,
+  letters: AsyncIterable<DeadLetterHead>,
   limit: number,
-): Promise<{ counts: Count[]; newest: LetterHead[] }> {
+): Promise<{ counts: Count[]; newest: DeadLetterHead[] }> {
   const counts = new Map<string, Count>()
-  let newest: LetterHead[] = []
+  let newest: DeadLetterHead[] = []
   for await (const letter of letters) {
     const { reason, sink, source } = letter
     const cell = `${reason} ${sink} ${source}`
@@ -66,12 +66,12 @@ async function survey(
   }
 }
 
-function newestOf(letters: readonly LetterHead[], limit: number): LetterHead[] {
-  const sequence = ({ streamId }: LetterHead) => Number(streamId.split('-')[1])
+function newestOf(letters: readonly DeadLetterHead[], limit: number): DeadLetterHead[] {
+  const sequence = ({ streamId }: DeadLetterHead) => Number(streamId.split('-')[1])
   return letters.toSorted((a, b) => b.at - a.at || sequence(b) - sequence(a)).slice(0, limit)
 }
 
-function show(counts: readonly Count[], newest: readonly LetterHead[], now: Date): string {
+function show(counts: readonly Count[], newest: readonly DeadLetterHead[], now: Date): string {
   if (counts.length === 0) return 'No dead letters.'
   const total = counts.reduce((sum, { count }) => sum + count, 0)
   const countTable = table(

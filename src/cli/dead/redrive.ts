@@ -3,7 +3,7 @@ import { Command } from 'commander'
 import { CONTRACTS } from '../../../schemas/index.js'
 import { createJudge } from '../../pipeline/redrive.js'
 import { browse, type Selection, withBodies } from '../../stream/dead-letters/browse.js'
-import type { Letter } from '../../stream/dead-letters/letter.js'
+import type { DeadLetterRecord } from '../../stream/dead-letters/record.js'
 import { moveToLog, type Redriven } from '../../stream/dead-letters/redrive.js'
 import { clip, table } from '../../text.js'
 import { interruption, parsePositive } from '../command.js'
@@ -70,7 +70,7 @@ async function redriveAll(
   { rate, dryRun }: { readonly rate: number; readonly dryRun: boolean },
   signal: AbortSignal,
 ): Promise<Report> {
-  const judge = createJudge(CONTRACTS, config.MAX_CLOCK_SKEW_MS)
+  const preview = createJudge(CONTRACTS, config.MAX_CLOCK_SKEW_MS)
   const report: Report = { redriven: 0, gone: 0, left: new Map(), examples: [] }
   const progress = showProgress(() => `${report.redriven} redriven, ${total(report.left)} left`)
   const began = performance.now()
@@ -78,7 +78,7 @@ async function redriveAll(
     const heads = browse(redis, partitions, selection)
     // Steps of a tenth of a second, so that a low rate is even and an interruption is noticed.
     for await (const letters of withBodies(redis, partitions, heads, Math.max(1, Math.min(100, rate / 10)))) {
-      const moving = deliverable(letters, judge, report)
+      const moving = deliverable(letters, preview, report)
       for (const keys of partitions) {
         const own = moving
           .filter(({ partition }) => partition === keys.partition)
@@ -99,12 +99,12 @@ async function redriveAll(
 
 /** The letters that would not come back for certain; the others are reported. */
 function deliverable(
-  letters: readonly Letter[],
-  judge: ReturnType<typeof createJudge>,
+  letters: readonly DeadLetterRecord[],
+  preview: ReturnType<typeof createJudge>,
   report: Report,
 ): { partition: number; redriven: Redriven }[] {
   return letters.flatMap((letter) => {
-    const { redriven, failure } = judge(letter)
+    const { redriven, failure } = preview(letter)
     if (!failure) return [{ partition: letter.partition, redriven }]
     report.left.set(failure.reason, (report.left.get(failure.reason) ?? 0) + 1)
     if (report.examples.length < DESCRIBED)

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import { Command } from 'commander'
 import { browse, withBodies } from '../../stream/dead-letters/browse.js'
-import type { Letter } from '../../stream/dead-letters/letter.js'
+import type { DeadLetterRecord } from '../../stream/dead-letters/record.js'
 import { clip } from '../../text.js'
 import { CommandError } from '../command.js'
 import { withRedis } from '../connection.js'
@@ -41,7 +41,7 @@ A body that is not UTF-8, or has control characters, is shown as a hex dump.`,
     })
 }
 
-function describe(letter: Letter, hex: boolean): string {
+function describe(letter: DeadLetterRecord, hex: boolean): string {
   const isOne = letter.index === undefined ? 'the request as a whole' : `event ${letter.index} of its request`
   const lines: [string, string][] = [
     ['id', letter.id],

@@ -90,8 +90,8 @@ function ledgerOf(
       continue
     }
     for (const [index, copies] of one.copies) {
-      const buried = Math.max(...[index, WHOLE].map((at) => letters.get(`${sink} ${ref} ${at}`) ?? 0))
-      place(ledger, `${ref} [${index}]`, buried, copies, () => unsettled(one.entry, index))
+      const deadLettered = Math.max(...[index, WHOLE].map((at) => letters.get(`${sink} ${ref} ${at}`) ?? 0))
+      place(ledger, `${ref} [${index}]`, deadLettered, copies, () => unsettled(one.entry, index))
     }
   }
   return ledger
@@ -100,13 +100,13 @@ function ledgerOf(
 function place(
   ledger: SinkLedger,
   event: string,
-  buried: number,
+  deadLettered: number,
   copies: number,
   isUnsettled: () => boolean,
 ): void {
   ledger.accepted++
-  if (Math.max(buried, copies) > 1) ledger.doubled.push(event)
-  if (buried > 0) ledger.deadLettered++
+  if (Math.max(deadLettered, copies) > 1) ledger.doubled.push(event)
+  if (deadLettered > 0) ledger.deadLettered++
   else if (copies > 0) ledger.delivered++
   else if (isUnsettled()) ledger.pending++
   else ledger.lost.push(event)

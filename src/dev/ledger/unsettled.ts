@@ -7,7 +7,7 @@ import type { RedisClient } from '../../stream/redis.js'
 const PAGE = 500
 
 /**
- * Tells which events a group has not read yet, or has read and not settled; a dead letter that is redriven is under
+ * Tells which events a group has not read yet, or has read and not acknowledged; a dead letter that is redriven is under
  * way as another entry.
  */
 export async function readUnsettled(

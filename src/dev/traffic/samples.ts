@@ -1,5 +1,5 @@
 import type { Contract } from '../../../schemas/contract.js'
-import type { RefusalCode } from '../../edge/refusal.js'
+import type { ErrorCode } from '../../edge/error-response.js'
 import type { Author, Fault, Letter, Spoiled, World } from './author.js'
 import { cdcAuthor } from './cdc.js'
 import { contactSyncAuthor } from './contact-sync.js'
@@ -19,7 +19,7 @@ export interface SampleRequest {
   /** `late`: its events are older than what was told before; `duplicate`: the body has been sent before. */
   readonly kind: 'ordinary' | 'late' | 'duplicate' | Fault
   /** The edge's answer: `accepted` (202) or an error code. */
-  readonly expect: 'accepted' | RefusalCode
+  readonly expect: 'accepted' | ErrorCode
   /** What the workers must make of it though it was accepted; left out where everything can be delivered. */
   readonly letter?: Letter
 }
@@ -71,12 +71,12 @@ export function* sampleRequests(options: SampleOptions): Generator<SampleRequest
   const { random } = world
   const authors = contracts.map((name) => createAuthor(name, world))
   // What is refused must leave no trace in the lives that the others tell.
-  const strangers = contracts.map((name) => createAuthor(name, world))
+  const unmapped = contracts.map((name) => createAuthor(name, world))
   const sent: SampleRequest[] = []
   let valid = 0
   for (let made = 0; made < count; made++) {
     const roll = random.next()
-    if (roll < invalid) yield invalidRequest(random, random.pick(strangers), unsigned)
+    if (roll < invalid) yield invalidRequest(random, random.pick(unmapped), unsigned)
     else if (roll < invalid + duplicate && sent.length > 0) yield { ...random.pick(sent), kind: 'duplicate' }
     else {
       const request = validRequest(random.pick(authors), roll < invalid + duplicate + late)

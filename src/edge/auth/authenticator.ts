@@ -1,5 +1,5 @@
 import type { Access, Authentication } from '../../../schemas/authentication.js'
-import { type Check, type Denial, INVALID, missing, repeated } from './denial.js'
+import { type AuthError, type Check, INVALID, missing, repeated } from './auth-error.js'
 import { checkHmac, checkHmacTimestamp } from './hmac.js'
 import { AUTHORIZATION, checkBearer, checkSecret } from './shared-secret.js'
 import { checkStandardWebhooks, STANDARD_WEBHOOKS } from './standard-webhooks.js'
@@ -14,7 +14,7 @@ export interface Authenticator {
    */
   readonly check: Check
   /** The answer to a request that has one of {@link headers} more than once, by its place there. */
-  readonly repeated: readonly Denial[]
+  readonly repeated: readonly AuthError[]
 }
 
 /**
@@ -72,11 +72,11 @@ function createCheck(
 /** Satisfied where one of the checks is; all of them are made. What was given and is wrong is told before what lacks. */
 function anyOf(checks: readonly Check[]): Check {
   return (credentials, body) => {
-    const denials: Denial[] = []
+    const denials: AuthError[] = []
     let satisfied = false
     for (const check of checks) {
-      const denial = check(credentials, body)
-      if (denial) denials.push(denial)
+      const authError = check(credentials, body)
+      if (authError) denials.push(authError)
       else satisfied = true
     }
     if (satisfied) return undefined
@@ -88,7 +88,7 @@ function anyOf(checks: readonly Check[]): Check {
 /** The same check, but a request without a signature is answered like one with a wrong one. */
 function discreet(check: Check): Check {
   return (credentials, body) => {
-    const denial = check(credentials, body)
-    return denial?.code === 'missing_signature' ? INVALID : denial
+    const authError = check(credentials, body)
+    return authError?.code === 'missing_signature' ? INVALID : authError
   }
 }

@@ -1,5 +1,5 @@
 import type { Hmac, HmacTimestamp } from '../../../schemas/authentication.js'
-import { type Check, INVALID, missing, stale } from './denial.js'
+import { type Check, INVALID, missing, stale } from './auth-error.js'
 import { decode, isSignedByAny, keyOf } from './digest.js'
 import { isTimely, isUnixSeconds } from './timestamp.js'
 

@@ -1,6 +1,6 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { SharedSecret } from '../../../schemas/authentication.js'
-import { type Check, type Credentials, INVALID, missing } from './denial.js'
+import { type Check, type Credentials, INVALID, missing } from './auth-error.js'
 
 /** Where a bearer token stands. */
 export const AUTHORIZATION = 'Authorization'

@@ -1,6 +1,6 @@
 import type { KeyObject } from 'node:crypto'
 import type { StandardWebhooks } from '../../../schemas/authentication.js'
-import { type Check, INVALID, missing, stale } from './denial.js'
+import { type Check, INVALID, missing, stale } from './auth-error.js'
 import { decode, isAmong, keyOf, sign } from './digest.js'
 import { isTimely, isUnixSeconds } from './timestamp.js'
 

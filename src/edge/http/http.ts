@@ -1,4 +1,4 @@
-import type { RefusalCode } from '../refusal.js'
+import type { ErrorCode } from '../error-response.js'
 
 /** Which HTTP server the edge runs on: uWebSockets.js, or Node's own `node:http`. */
 export type HttpName = 'uws' | 'node'
@@ -27,7 +27,7 @@ export interface RequestWatcher {
   /** The connection is closed. The request must not be touched any more. */
   aborted(): void
   /** The rest of the body is no HTTP: the request is to be refused with this code. */
-  malformed(code: RefusalCode): void
+  malformed(code: ErrorCode): void
 }
 
 /** An answer with a body of JSON. */
@@ -69,7 +69,7 @@ export interface HttpServerOptions {
   /** A connection was closed at once: `maxConnections` are open. The sender sees its end before any answer. */
   readonly onTurnedAway: () => void
   /** The server cannot read a request's head. @returns what the server answers before it closes the connection */
-  readonly onMalformed: (code: RefusalCode) => HttpAnswer
+  readonly onMalformed: (code: ErrorCode) => HttpAnswer
 }
 
 /** A server that listens. */

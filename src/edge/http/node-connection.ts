@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net'
-import type { RefusalCode } from '../refusal.js'
+import type { ErrorCode } from '../error-response.js'
 import type { NodeRequest } from './node-request.js'
 
 /** A request must come as fast as this from its head on, in bytes a millisecond: 16 kB/s, as uWebSockets.js has it... */
@@ -38,7 +38,7 @@ export class NodeConnection {
    * @param code of the answer; `undefined` where the connection is broken
    * @param raw makes the answer where there is no request to answer
    */
-  fail(code: RefusalCode | undefined, raw: (code: RefusalCode) => string): void {
+  fail(code: ErrorCode | undefined, raw: (code: ErrorCode) => string): void {
     const request = this.#request
     // A connection without a byte is one that was opened ahead: it has asked nothing.
     if (code === undefined || this.socket.bytesRead === 0) this.socket.destroy()

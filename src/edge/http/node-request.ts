@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { RefusalCode } from '../refusal.js'
+import type { ErrorCode } from '../error-response.js'
 import { CONTENT_TYPE, type HttpAnswer, type HttpRequest, type RequestWatcher } from './http.js'
 
 const NOTHING = new Uint8Array(0)
@@ -80,7 +80,7 @@ export class NodeRequest implements HttpRequest {
   }
 
   /** The rest of the body is no HTTP. */
-  refuseMalformed(code: RefusalCode): void {
+  refuseMalformed(code: ErrorCode): void {
     this.#watcher?.malformed(code)
   }
 

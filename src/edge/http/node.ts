@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { type AddressInfo, Server as NetServer, type Socket } from 'node:net'
-import type { RefusalCode } from '../refusal.js'
+import type { ErrorCode } from '../error-response.js'
 import type { HttpAnswer, StartHttpServer } from './http.js'
 import { NodeConnection } from './node-connection.js'
 import { NodeRequest } from './node-request.js'
@@ -93,7 +93,7 @@ export const startNode: StartHttpServer = async (options) => {
   }
 }
 
-function codeOf({ code = '' }: NodeJS.ErrnoException): RefusalCode | undefined {
+function codeOf({ code = '' }: NodeJS.ErrnoException): ErrorCode | undefined {
   if (LENGTH_ERRORS.has(code)) return 'ambiguous_length'
   if (code === 'HPE_HEADER_OVERFLOW') return 'headers_too_large'
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return 'headers_too_slow'

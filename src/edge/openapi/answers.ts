@@ -1,5 +1,5 @@
 import { ACCEPTED } from '../answer.js'
-import { REFUSALS, type RefusalCode, refusalOf } from '../refusal.js'
+import { ERROR_RESPONSES, type ErrorCode, errorResponseOf } from '../error-response.js'
 
 /** OpenAPI's Responses of an operation, by status. */
 export type Answers = Record<string, object>
@@ -7,22 +7,22 @@ export type Answers = Record<string, object>
 const JSON_TYPE = 'application/json'
 
 /** Describes every answer to a post, but for refusals that it cannot meet. */
-export function describeAnswers(codes: readonly RefusalCode[]): Answers {
+export function describeAnswers(codes: readonly ErrorCode[]): Answers {
   return { 202: accepted(), ...describeRefusals(codes) }
 }
 
 /** Describes refusals, by status. */
-export function describeRefusals(codes: readonly RefusalCode[]): Answers {
-  const byStatus = new Map<string, RefusalCode[]>()
+export function describeRefusals(codes: readonly ErrorCode[]): Answers {
+  const byStatus = new Map<string, ErrorCode[]>()
   for (const code of codes) {
-    const status = refusalOf(code).status.slice(0, 3)
+    const status = errorResponseOf(code).status.slice(0, 3)
     byStatus.set(status, [...(byStatus.get(status) ?? []), code])
   }
   return Object.fromEntries([...byStatus].map(([status, own]) => [status, refusal(own)]))
 }
 
 /** All refusals. */
-export const CODES = Object.keys(REFUSALS) as RefusalCode[]
+export const CODES = Object.keys(ERROR_RESPONSES) as ErrorCode[]
 
 function accepted(): object {
   return {
@@ -49,12 +49,12 @@ function accepted(): object {
 }
 
 /** @param codes refusals with the same status */
-function refusal(codes: readonly RefusalCode[]): object {
+function refusal(codes: readonly ErrorCode[]): object {
   const headers = {
     ...(codes.includes('method_not_allowed') && {
       Allow: { required: true, schema: { type: 'string', const: 'POST' } },
     }),
-    ...(codes.some((code) => refusalOf(code).retry) && {
+    ...(codes.some((code) => errorResponseOf(code).retry) && {
       'Retry-After': {
         required: true,
         description: 'Seconds after which to send the request again',
@@ -63,7 +63,7 @@ function refusal(codes: readonly RefusalCode[]): object {
     }),
   }
   return {
-    description: codes.map((code) => `\`${code}\`: ${refusalOf(code).message}`).join('. '),
+    description: codes.map((code) => `\`${code}\`: ${errorResponseOf(code).message}`).join('. '),
     headers,
     content: {
       [JSON_TYPE]: {
@@ -77,7 +77,7 @@ function refusal(codes: readonly RefusalCode[]): object {
           additionalProperties: false,
         },
         examples: Object.fromEntries(
-          codes.map((code) => [code, { value: { error: code, message: refusalOf(code).message } }]),
+          codes.map((code) => [code, { value: { error: code, message: errorResponseOf(code).message } }]),
         ),
       },
     },

@@ -2,7 +2,7 @@ import type { TSchema } from 'typebox'
 import { type Authentication, isOpen } from '../../../schemas/authentication.js'
 import type { Contract } from '../../../schemas/contract.js'
 import { MANIFEST } from '../../manifest.js'
-import type { RefusalCode } from '../refusal.js'
+import type { ErrorCode } from '../error-response.js'
 import { type Answers, CODES, describeAnswers, describeRefusals } from './answers.js'
 import { describeSecurity } from './security.js'
 
@@ -35,7 +35,7 @@ interface Operation {
 }
 
 /** What is answered to requests that are no posts to a contract. */
-const STRAY: readonly RefusalCode[] = ['not_found', 'method_not_allowed']
+const STRAY: readonly ErrorCode[] = ['not_found', 'method_not_allowed']
 
 /**
  * Describes the edge, out of nothing but the contracts and the configuration.
@@ -95,7 +95,7 @@ function describePost({ contract, schemes }: DescribedContract): Operation {
 function canMeet(
   { body, tellsMissing }: Contract,
   schemes: readonly Authentication[],
-  code: RefusalCode,
+  code: ErrorCode,
 ): boolean {
   if (STRAY.includes(code)) return false
   if (code === 'missing_signature') return tellsMissing && !isOpen({ schemes })

@@ -11,7 +11,7 @@ export interface MigrationDocument {
   /** In the lock: who holds it. */
   holder?: string
   /** In the lock: grows while the holder lives. */
-  beat?: number
+  heartbeat?: number
 }
 
 /** The bookkeeping of the migrations, in the state database. */

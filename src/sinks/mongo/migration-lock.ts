@@ -33,7 +33,7 @@ export async function withMigrationLock<T>(
   const held = AbortSignal.any([signal, lost.signal])
   const renewal = setInterval(async () => {
     try {
-      const { matchedCount } = await collection.updateOne({ _id: 'lock', holder }, { $inc: { beat: 1 } })
+      const { matchedCount } = await collection.updateOne({ _id: 'lock', holder }, { $inc: { heartbeat: 1 } })
       if (matchedCount === 0) lost.abort(new TransientError('the lock of the MongoDB migrations was lost'))
     } catch (error) {
       lost.abort(error)
@@ -60,11 +60,11 @@ async function acquire(
     const found = await collection.findOne({ _id: 'lock' })
     if (found === null) continue
     if (found.holder !== seen?.holder) report(`MongoDB: waiting for the migration that ${found.holder} runs`)
-    if (found.holder !== seen?.holder || found.beat !== seen?.beat) {
+    if (found.holder !== seen?.holder || found.heartbeat !== seen?.heartbeat) {
       seen = found
       since = performance.now()
     } else if (performance.now() - since > leaseMs) {
-      const { matchedCount } = await collection.updateOne(found, { $set: { holder, beat: 0 } })
+      const { matchedCount } = await collection.updateOne(found, { $set: { holder, heartbeat: 0 } })
       if (matchedCount === 1) return
     }
     await sleep(leaseMs / 20)
@@ -73,7 +73,7 @@ async function acquire(
 
 async function insert(collection: Collection<MigrationDocument>, holder: string): Promise<boolean> {
   try {
-    await collection.insertOne({ _id: 'lock', holder, beat: 0 })
+    await collection.insertOne({ _id: 'lock', holder, heartbeat: 0 })
     return true
   } catch (error) {
     if (error instanceof MongoServerError && error.code === DUPLICATE_KEY) return false

@@ -8,10 +8,10 @@ import { checkCollections, checkMigrated } from './applied.js'
 import { type DatabaseNames, type Databases, databasesOf, mongoClient } from './connect.js'
 import type { StateDocument } from './document.js'
 import { outcomeOf } from './errors.js'
+import { KeyedMutex } from './keyed-mutex.js'
 import { type Pool, watchPool } from './pool.js'
 import { type FieldRegistry, openRegistries } from './registry.js'
 import { checkStorable } from './storable.js'
-import { Turns } from './turns.js'
 import { writeChanges } from './write.js'
 
 /** Where the documents go. */
@@ -52,7 +52,7 @@ export async function createMongoSink(options: MongoSinkOptions): Promise<MongoS
 
 class MongoSink implements MongoStore {
   readonly name = 'mongo'
-  readonly #turns = new Turns()
+  readonly #turns = new KeyedMutex()
 
   constructor(
     readonly client: MongoClient,

@@ -31,7 +31,7 @@ export class Layout {
   /** By names that fields may have. */
   readonly #positions = new Map<string, number>()
   /** Fields that have been looked for in vain. */
-  readonly #strangers = new Set<string>()
+  readonly #unmapped = new Set<string>()
 
   constructor(
     readonly table: string,
@@ -55,9 +55,9 @@ export class Layout {
    */
   positionOf(field: string): number | undefined {
     const position = this.#positions.get(field)
-    if (position !== undefined || this.#strangers.has(field)) return position
+    if (position !== undefined || this.#unmapped.has(field)) return position
     const other = this.#positions.get(snakeCase(field)) ?? this.#positions.get(field.toLowerCase())
-    if (other === undefined && this.#strangers.size < MOST_STRANGERS) this.#strangers.add(field)
+    if (other === undefined && this.#unmapped.size < MOST_STRANGERS) this.#unmapped.add(field)
     return other
   }
 

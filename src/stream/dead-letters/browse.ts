@@ -2,7 +2,7 @@ import { HEAD_FIELDS } from '../dead-letter.js'
 import type { PartitionKeys } from '../keys.js'
 import type { RedisClient } from '../redis.js'
 import { loadScript } from '../scripts.js'
-import { type Letter, type LetterHead, type RawHead, readHead } from './letter.js'
+import { type DeadLetterHead, type DeadLetterRecord, type RawHead, readHead } from './record.js'
 
 const heads = loadScript('heads')
 
@@ -35,7 +35,7 @@ export async function* browse(
   redis: RedisClient,
   partitions: readonly PartitionKeys[],
   selection: Selection,
-): AsyncGenerator<LetterHead> {
+): AsyncGenerator<DeadLetterHead> {
   for (const keys of partitions) {
     for await (const head of selection.ids
       ? named(redis, keys, selection.ids)
@@ -48,7 +48,7 @@ async function* named(
   redis: RedisClient,
   keys: PartitionKeys,
   ids: readonly string[],
-): AsyncGenerator<LetterHead> {
+): AsyncGenerator<DeadLetterHead> {
   for (const id of new Set(ids)) {
     const [partition, streamId = ''] = id.split('/')
     if (Number(partition) === keys.partition) yield* await readPage(redis, keys, streamId, streamId)
@@ -59,7 +59,7 @@ async function* range(
   redis: RedisClient,
   keys: PartitionKeys,
   { since, until }: Selection,
-): AsyncGenerator<LetterHead> {
+): AsyncGenerator<DeadLetterHead> {
   const [last] = await redis.xrevrange(keys.dead, until ?? '+', '-', 'COUNT', 1)
   if (!last) return
   for (let from = String(since ?? '-'); ; ) {
@@ -75,12 +75,15 @@ async function readPage(
   keys: PartitionKeys,
   from: string,
   to: string,
-): Promise<LetterHead[]> {
+): Promise<DeadLetterHead[]> {
   const page = (await heads(redis, [keys.dead], [from, to, PAGE, ...HEAD_FIELDS])) as RawHead[]
   return page.map((raw) => readHead(keys.partition, raw))
 }
 
-function isSelected(head: LetterHead, { sinks, contracts, reasons, key, since, until }: Selection): boolean {
+function isSelected(
+  head: DeadLetterHead,
+  { sinks, contracts, reasons, key, since, until }: Selection,
+): boolean {
   return (
     (sinks?.includes(head.sink) ?? true) &&
     (contracts?.includes(head.source) ?? true) &&
@@ -95,10 +98,10 @@ function isSelected(head: LetterHead, { sinks, contracts, reasons, key, since, u
 export async function* withBodies(
   redis: RedisClient,
   partitions: readonly PartitionKeys[],
-  letters: AsyncIterable<LetterHead>,
+  letters: AsyncIterable<DeadLetterHead>,
   most = CHUNK_LETTERS,
-): AsyncGenerator<Letter[]> {
-  let chunk: LetterHead[] = []
+): AsyncGenerator<DeadLetterRecord[]> {
+  let chunk: DeadLetterHead[] = []
   let bytes = 0
   for await (const head of letters) {
     if (chunk.length > 0 && (chunk.length === most || bytes + head.bytes > CHUNK_BYTES)) {
@@ -115,8 +118,8 @@ export async function* withBodies(
 async function readBodies(
   redis: RedisClient,
   partitions: readonly PartitionKeys[],
-  chunk: readonly LetterHead[],
-): Promise<Letter[]> {
+  chunk: readonly DeadLetterHead[],
+): Promise<DeadLetterRecord[]> {
   const letters = await Promise.all(
     chunk.map(async (head) => {
       const stream = partitions[head.partition]?.dead ?? ''

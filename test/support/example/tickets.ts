@@ -33,7 +33,7 @@ export const ticket = defineContract({
   body: Event,
   events: (body) => [body],
   event: Event,
-  interpret({ ticketId, change, timestamp, ...fields }) {
+  mapEvent({ ticketId, change, timestamp, ...fields }) {
     return { entity: tickets, key: ticketId, operation: OPERATIONS[change], timestamp, fields }
   },
 })

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { Admission, type Limit, LOW_MARK, shareOf } from '../../../src/edge/admission.js'
 import type { Backlog } from '../../../src/edge/backlog.js'
-import { Outflow } from '../../../src/edge/outflow.js'
+import { DrainRate } from '../../../src/edge/drain-rate.js'
 import { type BacklogBudget, compare } from '../../../src/edge/reading.js'
 
 const limit = (used: number, most: number): Limit => ({ variable: 'BACKLOG_MAX_BYTES', used, most })
@@ -66,13 +66,13 @@ describe('an admission', () => {
 })
 
 describe('the speed of a group', () => {
-  const group = (entries: number, settled: number | undefined) => [
-    { group: 'g', entries, bytes: entries, ageMs: 0, settled },
+  const group = (entries: number, acknowledged: number | undefined) => [
+    { group: 'g', entries, bytes: entries, ageMs: 0, acknowledged },
   ]
-  const speedAfter = (...readings: [at: number, entries: number, settled: number | undefined][]) => {
-    const outflow = new Outflow()
-    for (const [at, entries, settled] of readings) outflow.observe(group(entries, settled), at)
-    return outflow.speedOf('g')
+  const speedAfter = (...readings: [at: number, entries: number, acknowledged: number | undefined][]) => {
+    const drainRate = new DrainRate()
+    for (const [at, entries, acknowledged] of readings) drainRate.observe(group(entries, acknowledged), at)
+    return drainRate.speedOf('g')
   }
 
   it('is what it settles while it has enough to do', () => {
@@ -111,12 +111,12 @@ function simulate(
 ) {
   const edges = Array.from({ length: load.edges }, () => ({
     admission: new Admission(),
-    outflow: new Outflow(),
+    drainRate: new DrainRate(),
   }))
   /** When each waiting entry came, first in first out. */
   const came: number[] = []
   const history: Moment[] = []
-  let [settled, owed, due] = [0, 0, 0]
+  let [acknowledged, owed, due] = [0, 0, 0]
   const STEP_MS = 10
   for (let now = 0; now < 600_000; now += STEP_MS) {
     due += (load.offered * STEP_MS) / 1_000
@@ -126,22 +126,27 @@ function simulate(
       edge.admission.take(1_000)
       came.push(now)
     }
-    owed = Math.min(came.length - settled, owed + (load.drain(now / 1_000) * STEP_MS) / 1_000)
+    owed = Math.min(came.length - acknowledged, owed + (load.drain(now / 1_000) * STEP_MS) / 1_000)
     const done = Math.floor(owed)
     owed -= done
-    settled += done
-    edges.forEach(({ admission, outflow }, i) => {
+    acknowledged += done
+    edges.forEach(({ admission, drainRate }, i) => {
       if ((now + i * 130) % 500 !== 0) return
-      const entries = came.length - settled
-      const ageMs = now - (came[settled] ?? now)
-      const groups = [{ group: 'g', entries, bytes: entries * 1_000, ageMs, settled }]
+      const entries = came.length - acknowledged
+      const ageMs = now - (came[acknowledged] ?? now)
+      const groups = [{ group: 'g', entries, bytes: entries * 1_000, ageMs, acknowledged }]
       const backlog: Backlog = { bytes: entries * 1_000, groups }
-      outflow.observe(groups, now)
-      admission.update(compare(backlog, [], outflow, budget), admission.taken)
+      drainRate.observe(groups, now)
+      admission.update(compare(backlog, [], drainRate, budget), admission.taken)
     })
     if (now % 500 === 0) {
       const share = edges.reduce((sum, { admission }) => sum + admission.share, 0) / edges.length
-      history.push({ second: now / 1_000, bytes: (came.length - settled) * 1_000, share, came: came.length })
+      history.push({
+        second: now / 1_000,
+        bytes: (came.length - acknowledged) * 1_000,
+        share,
+        came: came.length,
+      })
     }
   }
   return history

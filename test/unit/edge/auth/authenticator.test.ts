@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Authentication } from '../../../../schemas/authentication.js'
+import { INVALID } from '../../../../src/edge/auth/auth-error.js'
 import { createAuthenticator } from '../../../../src/edge/auth/authenticator.js'
-import { INVALID } from '../../../../src/edge/auth/denial.js'
 import { judge, METHODS, type Method, SIGNING } from '../../../support/authentication.js'
 
 const NOW = 1_795_339_800

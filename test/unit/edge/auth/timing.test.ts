@@ -1,7 +1,7 @@
 import * as crypto from 'node:crypto'
 import { beforeEach, describe, expect, it, vi } from 'vitest'
+import { INVALID } from '../../../../src/edge/auth/auth-error.js'
 import { createAuthenticator } from '../../../../src/edge/auth/authenticator.js'
-import { INVALID } from '../../../../src/edge/auth/denial.js'
 import { judge, METHODS } from '../../../support/authentication.js'
 
 // The very functions, but counted: what time a check takes is what it calls, and with how many bytes.
@@ -23,17 +23,17 @@ describe.each(Object.entries(METHODS))('the work of %s', (name, { authentication
   /** The keyed digests that a check made, and the lengths of what it compared. */
   function work(headers: Record<string, string>) {
     vi.clearAllMocks()
-    const denial = judge(own, headers, body)
+    const authError = judge(own, headers, body)
     const compared = vi
       .mocked(crypto.timingSafeEqual)
       .mock.calls.map(([one, other]) => [one.byteLength, other.byteLength])
-    return { denial, digests: vi.mocked(crypto.createHmac).mock.calls.length, compared }
+    return { authError, digests: vi.mocked(crypto.createHmac).mock.calls.length, compared }
   }
 
   it('is the same whichever secret it is, and whether it is one at all', () => {
     const secrets = [...SECRETS, 'none of them', 'f', `${SECRETS[0]}!`, 'x'.repeat(1_000)]
     const all = secrets.map((secret) => work(sign(secret, body, NOW)))
-    expect(all.map(({ denial }) => denial)).toEqual(
+    expect(all.map(({ authError }) => authError)).toEqual(
       secrets.map((s) => (SECRETS.includes(s) ? undefined : INVALID)),
     )
     const plain = name === 'secret' || name === 'bearer'
@@ -50,8 +50,8 @@ describe.each(Object.entries(METHODS))('the work of %s', (name, { authentication
     const start = text.search(/[^=, ]{5,}=?$/)
     for (const at of [start, start + 2, text.length - 3]) {
       const changed = text.slice(0, at) + (text[at] === '0' ? '1' : '0') + text.slice(at + 1)
-      const { denial, compared } = work({ ...Object.fromEntries(right), [header]: changed })
-      expect(denial).toBe(INVALID)
+      const { authError, compared } = work({ ...Object.fromEntries(right), [header]: changed })
+      expect(authError).toBe(INVALID)
       expect(compared).toEqual(SECRETS.map(() => [32, 32]))
     }
   })

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Authentication } from '../../../../schemas/authentication.js'
+import { INVALID } from '../../../../src/edge/auth/auth-error.js'
 import { createAuthenticator } from '../../../../src/edge/auth/authenticator.js'
-import { INVALID } from '../../../../src/edge/auth/denial.js'
 import { judge, METHODS } from '../../../support/authentication.js'
 
 /** What is said of a request that comes at some time, in Unix seconds. */
@@ -83,8 +83,8 @@ describe.each(['hmac-timestamp', 'standard-webhooks'])('the time of %s', (name) 
   })
 
   it('is in seconds: of milliseconds the answer says that they are far away', () => {
-    const denial = judged(sign('s', body, NOW * 1_000), '{}')
-    expect(denial?.message).toMatch(/is right, but .* is more than 300 s from now.*Unix seconds/)
+    const authError = judged(sign('s', body, NOW * 1_000), '{}')
+    expect(authError?.message).toMatch(/is right, but .* is more than 300 s from now.*Unix seconds/)
   })
 
   it.each([

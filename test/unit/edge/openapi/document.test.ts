@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest'
 import { AUTHENTICATIONS, type Authentication } from '../../../../schemas/authentication.js'
 import { CONTRACTS } from '../../../../schemas/index.js'
 import { createProgram } from '../../../../src/cli/program.js'
+import { ERROR_RESPONSES } from '../../../../src/edge/error-response.js'
 import { describeApi, type OpenApi } from '../../../../src/edge/openapi/document.js'
-import { REFUSALS } from '../../../../src/edge/refusal.js'
 import { MANIFEST } from '../../../../src/manifest.js'
 import { runCommandLine } from '../../../support/command-line.js'
 
@@ -58,7 +58,7 @@ describe('the API description', () => {
   })
 
   it('has every answer of the edge', () => {
-    expect([...new Set(codesIn(api))].toSorted()).toEqual(Object.keys(REFUSALS).toSorted())
+    expect([...new Set(codesIn(api))].toSorted()).toEqual(Object.keys(ERROR_RESPONSES).toSorted())
     for (const { contract } of own) {
       const { responses } = api.paths[contract.path]?.post ?? { responses: {} }
       expect(Object.keys(responses)).toEqual(['202', '400', '401', '408', '413', '431', '503'])

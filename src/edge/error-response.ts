@@ -1,5 +1,5 @@
 /** How one refusal is answered. */
-interface Refusal {
+interface ErrorResponse {
   /** HTTP status code and reason phrase. */
   readonly status: string
   /** What is wrong and what to do, for a person; the answer may carry a more exact one. */
@@ -11,7 +11,7 @@ interface Refusal {
 }
 
 /** Every way to be refused, by the stable code that senders, counters and dashboards go by. */
-export const REFUSALS = {
+export const ERROR_RESPONSES = {
   not_found: { status: '404 Not Found', message: 'There is no webhook at this path' },
   method_not_allowed: { status: '405 Method Not Allowed', message: 'A webhook takes POST only' },
   ambiguous_length: {
@@ -61,12 +61,12 @@ export const REFUSALS = {
     message: 'The request could not be kept; send it again',
     retry: true,
   },
-} as const satisfies Record<string, Refusal>
+} as const satisfies Record<string, ErrorResponse>
 
-/** One of the keys of {@link REFUSALS}. */
-export type RefusalCode = keyof typeof REFUSALS
+/** One of the keys of {@link ERROR_RESPONSES}. */
+export type ErrorCode = keyof typeof ERROR_RESPONSES
 
 /** How a refusal is answered. */
-export function refusalOf(code: RefusalCode): Refusal {
-  return REFUSALS[code]
+export function errorResponseOf(code: ErrorCode): ErrorResponse {
+  return ERROR_RESPONSES[code]
 }

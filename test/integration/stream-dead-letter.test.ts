@@ -78,7 +78,7 @@ describe('settling with dead letters', () => {
     const raw = Buffer.of(0, 0xff, 10)
     const about = Buffer.from('{"id":"c-1"}')
     const letters = [letter(0, { body: about }), letter(1, { body: raw, delivery: '' })]
-    await consumer.settle([{ entry, letters }])
+    await consumer.acknowledge([{ entry, letters }])
     expect(await stream.pending()).toBe(0)
     const [first, second] = await stream.letters()
     expect(first).toEqual({
@@ -109,8 +109,8 @@ describe('settling with dead letters', () => {
     const stream = await streams()
     const { consumer, entry } = await holding(stream)
     const outcome = [{ entry, letters: [letter(0)] }]
-    await Promise.all([consumer.settle(outcome), consumer.settle(outcome)])
-    await consumer.settle(outcome)
+    await Promise.all([consumer.acknowledge(outcome), consumer.acknowledge(outcome)])
+    await consumer.acknowledge(outcome)
     expect(await stream.letters()).toHaveLength(1)
   })
 
@@ -118,7 +118,7 @@ describe('settling with dead letters', () => {
     const stream = await streams()
     const { consumer, entry } = await holding(stream)
     const letters = Array.from({ length: 20_000 }, (_, index) => letter(index, { message: 'm' }))
-    await consumer.settle([{ entry, letters }])
+    await consumer.acknowledge([{ entry, letters }])
     expect(await stream.redis.xlen(stream.first.dead)).toBe(20_000)
     expect(await stream.pending()).toBe(0)
   })
@@ -127,7 +127,7 @@ describe('settling with dead letters', () => {
     const stream = await streams()
     const { consumer, entry } = await holding(stream)
     await stream.redis.flushall()
-    await consumer.settle([{ entry, letters: [letter(0)] }])
+    await consumer.acknowledge([{ entry, letters: [letter(0)] }])
     expect(await stream.letters()).toHaveLength(1)
   })
 
@@ -136,13 +136,13 @@ describe('settling with dead letters', () => {
     const { consumer, entry } = await holding(stream)
     const outcome = [{ entry, letters: [letter(0), letter(1)] }]
     await whileFull(stream, async () => {
-      expect(await failure(consumer.settle(outcome))).toBeInstanceOf(TransientError)
+      expect(await failure(consumer.acknowledge(outcome))).toBeInstanceOf(TransientError)
       expect([await stream.pending(), (await stream.letters()).length]).toEqual([1, 0])
-      await consumer.settle([{ entry: { ...entry, id: '1-1' }, letters: [] }])
+      await consumer.acknowledge([{ entry: { ...entry, id: '1-1' }, letters: [] }])
       // A worker that is started now can take part: it is what makes room.
       await stream.join()
     })
-    await consumer.settle(outcome)
+    await consumer.acknowledge(outcome)
     expect([await stream.pending(), (await stream.letters()).length]).toEqual([0, 2])
   })
 })
@@ -150,7 +150,7 @@ describe('settling with dead letters', () => {
 describe('a producer', () => {
   it('buries what never became an entry', async () => {
     const stream = await streams()
-    await stream.producer.bury([letter(0, { sink: 'edge', entry: '' }), letter(0)])
+    await stream.producer.deadLetter([letter(0, { sink: 'edge', entry: '' }), letter(0)])
     expect(await stream.letters()).toMatchObject([{ sink: 'edge', entry: '' }, { sink: 'memory' }])
     expect(await stream.redis.exists(stream.first.events)).toBe(0)
   })
@@ -161,7 +161,7 @@ describe('a producer', () => {
     await whileFull(stream, async () => {
       const full = [newEntry('cdc', 'y'), newEntry('cdc', 'z')]
       expect(await failure(stream.producer.append(full))).toBeInstanceOf(TransientError)
-      expect(await failure(stream.producer.bury([letter(0)]))).toBeInstanceOf(TransientError)
+      expect(await failure(stream.producer.deadLetter([letter(0)]))).toBeInstanceOf(TransientError)
     })
     expect(await stream.redis.xlen(stream.first.events)).toBe(1)
     expect(await stream.letters()).toEqual([])

@@ -1,5 +1,5 @@
 /** Batches on their way to a store, so many at a time. */
-export class Flights {
+export class BoundedConcurrency {
   readonly #under = new Set<Promise<void>>()
   readonly #failed = new AbortController()
 
@@ -25,7 +25,7 @@ export class Flights {
   }
 
   /** Waits until nothing is under way. @throws as {@link start}, whatever else is under way then */
-  async landed(): Promise<void> {
+  async idle(): Promise<void> {
     await this.#until(() => this.#under.size === 0)
     this.failed.throwIfAborted()
   }

@@ -11,7 +11,7 @@ interface Probe {
  * While a store fails, one write alone is tried again: the first that failed. The others wait for it, so that a store
  * that comes back meets one batch of each worker, and not all that has piled up.
  */
-export class Circuit {
+export class RetryGate {
   #probe: Probe | undefined
 
   /**

@@ -2,7 +2,7 @@ import type { ValidationError } from '../../errors.js'
 import { type DeadLetter, HEAD_FIELDS } from '../dead-letter.js'
 
 /** A kept letter without its body. */
-export interface LetterHead extends Omit<DeadLetter, 'body' | 'reason'> {
+export interface DeadLetterHead extends Omit<DeadLetter, 'body' | 'reason'> {
   /** `<partition>/<id in the dead-letter stream>`. */
   readonly id: string
   readonly partition: number
@@ -22,7 +22,7 @@ export interface LetterHead extends Omit<DeadLetter, 'body' | 'reason'> {
 }
 
 /** A kept letter. */
-export interface Letter extends LetterHead {
+export interface DeadLetterRecord extends DeadLetterHead {
   readonly body: Buffer
 }
 
@@ -30,7 +30,7 @@ export interface Letter extends LetterHead {
 export type RawHead = readonly [id: string, bytes: number, ...values: string[]]
 
 /** Reads a head. */
-export function readHead(partition: number, [streamId, bytes, ...values]: RawHead): LetterHead {
+export function readHead(partition: number, [streamId, bytes, ...values]: RawHead): DeadLetterHead {
   const of = (name: (typeof HEAD_FIELDS)[number]) => values[HEAD_FIELDS.indexOf(name)] ?? ''
   return {
     id: `${partition}/${streamId}`,

@@ -1,10 +1,10 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { Turns } from '../../../../src/sinks/mongo/turns.js'
+import { KeyedMutex } from '../../../../src/sinks/mongo/keyed-mutex.js'
 
 test('what is about the same document waits, whatever becomes of the first; the rest does not', async () => {
-  const turns = new Turns()
+  const turns = new KeyedMutex()
   const log: string[] = []
   const work =
     (name: string, fails = false) =>
@@ -29,7 +29,7 @@ test('whatever comes, no two have a key at the same time, and all have their tur
   const batches = fc.array(fc.uniqueArray(fc.nat(5), { minLength: 1, maxLength: 3 }), { maxLength: 30 })
   await fc.assert(
     fc.asyncProperty(batches, async (all) => {
-      const turns = new Turns()
+      const turns = new KeyedMutex()
       const under = new Set<number>()
       let done = 0
       const take = (keys: readonly number[]) =>

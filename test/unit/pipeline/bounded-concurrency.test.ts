@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { Flights } from '../../../src/pipeline/flights.js'
+import { BoundedConcurrency } from '../../../src/pipeline/bounded-concurrency.js'
 
 /** Work that ends when it is told to. */
 function flight() {
@@ -14,12 +14,12 @@ function flight() {
 const turn = () => new Promise((resolve) => setImmediate(resolve))
 
 test('so many batches are under way at a time, and the next one starts when one has ended', async () => {
-  const flights = new Flights(2)
+  const writing = new BoundedConcurrency(2)
   const [a, b, c] = [flight(), flight(), flight()]
-  await flights.start(a.work)
-  await flights.start(b.work)
+  await writing.start(a.work)
+  await writing.start(b.work)
   let started = false
-  const starting = flights.start(() => {
+  const starting = writing.start(() => {
     started = true
     return c.work()
   })
@@ -30,19 +30,19 @@ test('so many batches are under way at a time, and the next one starts when one 
   expect(started).toBe(true)
   a.land()
   c.land()
-  await flights.landed()
+  await writing.idle()
 })
 
 test('what one has failed with ends all', async () => {
-  const flights = new Flights(2)
+  const writing = new BoundedConcurrency(2)
   const [a, b] = [flight(), flight()]
-  await flights.start(a.work)
-  await flights.start(b.work)
-  expect(flights.failed.aborted).toBe(false)
+  await writing.start(a.work)
+  await writing.start(b.work)
+  expect(writing.failed.aborted).toBe(false)
   a.crash(new TypeError('a bug'))
   await turn()
-  expect(flights.failed.reason).toEqual(new TypeError('a bug'))
-  await expect(flights.start(async () => undefined)).rejects.toThrow('a bug')
+  expect(writing.failed.reason).toEqual(new TypeError('a bug'))
+  await expect(writing.start(async () => undefined)).rejects.toThrow('a bug')
   b.land()
-  await expect(flights.landed()).rejects.toThrow('a bug')
+  await expect(writing.idle()).rejects.toThrow('a bug')
 })

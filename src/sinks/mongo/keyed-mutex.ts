@@ -2,7 +2,7 @@
  * Lets writes about the same documents go one after the other. Each reads first and writes under the condition that
  * nobody else has: two at the same time would only make each other read again.
  */
-export class Turns {
+export class KeyedMutex {
   readonly #under = new Map<Promise<unknown>, ReadonlySet<string>>()
 
   /**

@@ -2,7 +2,7 @@ import { cdc } from '../../schemas/cdc.js'
 import type { NewEntry } from '../../src/stream/entry.js'
 import { createProducer } from '../../src/stream/producer.js'
 import { type BodySize, contactBody, markOf, type Telling } from '../load/bodies.js'
-import { type Bed, KEYS } from '../support/bed.js'
+import { type Fixture, KEYS } from '../support/fixture.js'
 
 /** Of a `contact.created`. */
 const BODY: BodySize = { bytes: 700 }
@@ -79,9 +79,9 @@ export interface AppendOptions {
 }
 
 /** Puts a backlog into the log, spread over the partitions. About 10 us an entry. */
-export async function append(bed: Bed, backlog: Backlog, options: AppendOptions = {}): Promise<void> {
+export async function append(fixture: Fixture, backlog: Backlog, options: AppendOptions = {}): Promise<void> {
   const { partitions = 1, size = BODY, traced = 0 } = options
-  const producer = createProducer(bed.client, KEYS.slice(0, partitions))
+  const producer = createProducer(fixture.client, KEYS.slice(0, partitions))
   const under = new Set<Promise<unknown>>()
   const entryOf = (n: number): NewEntry => ({
     source: cdc.name,

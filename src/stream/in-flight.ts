@@ -18,7 +18,7 @@ const LOST = 1_000
  * The entries that a consumer has read and not settled. While there are any their idle time is reset three
  * times a lease, so that long work and retries do not look like a dead consumer.
  */
-export class HeldEntries {
+export class InFlightEntries {
   readonly #options: LeaseOptions
   readonly #ids: Map<number, Set<string>>
   readonly #timer: NodeJS.Timeout

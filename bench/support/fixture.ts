@@ -18,7 +18,7 @@ export const DATABASES = { state: 'cxone', events: 'cxone_events' }
 export const KEYS = partitionKeys('cxone', 16)
 
 /** Real servers of a bench's own, empty at first. */
-export interface Bed {
+export interface Fixture {
   readonly redis: Service
   readonly postgres: Service
   readonly mongo: Service
@@ -39,7 +39,7 @@ export interface Bed {
 }
 
 /** Starts the servers and migrates. @param say is told what takes time */
-export async function openBed(say: (line: string) => void): Promise<Bed> {
+export async function openFixture(say: (line: string) => void): Promise<Fixture> {
   const own = ownServers(say)
   const home = { home: resolve(ROOT, '.tributary') }
   try {

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, inject, it } from 'vitest'
 import type { Entry } from '../../src/stream/entry.js'
-import { HeldEntries } from '../../src/stream/lease.js'
+import { InFlightEntries } from '../../src/stream/in-flight.js'
 import { connectRedis, createRedis } from '../../src/stream/redis.js'
 import { newEntry } from '../support/entries.js'
 import { startProxy } from '../support/proxy.js'
@@ -41,7 +41,7 @@ describe.concurrent('what a consumer has read', () => {
     expect(ids(entries)).toEqual(places)
     expect(entries.map(({ body }) => body.toString())).toEqual(some(5).map(({ body }) => body.toString()))
     expect(await deliveries(stream)).toEqual([2, 2, 2, 2, 2])
-    await heir.consumer.settle(settled(entries))
+    await heir.consumer.acknowledge(settled(entries))
     expect(await pending()).toBe(0)
   })
 
@@ -54,7 +54,7 @@ describe.concurrent('what a consumer has read', () => {
     const entries = (await readBatches(busy.consumer, 5)).flat()
     expect((await readBatches(rival.consumer, 1, 3 * LEASE_MS)).flat()).toEqual([])
     expect(await deliveries(stream)).toEqual([1, 1, 1, 1, 1])
-    await busy.consumer.settle(settled(entries))
+    await busy.consumer.acknowledge(settled(entries))
     expect(await pending()).toBe(0)
   })
 
@@ -98,7 +98,7 @@ describe.concurrent('what a consumer has read', () => {
     for (let heirs = 1; heirs <= 3; heirs++) {
       const heir = await join({ leaseMs: LEASE_MS })
       // Each dies of the first that it gets; the next need not wait for the others.
-      expect(await heir.consumer.takeOver()).toMatchObject({ deliveries: 1 })
+      expect(await heir.consumer.claim()).toMatchObject({ deliveries: 1 })
       heir.crash()
     }
     expect(await deliveries(stream)).toEqual([2, 2, 2, 1, 1])
@@ -113,12 +113,12 @@ describe.concurrent('what a consumer has read', () => {
     dead.crash()
     await sleep(LEASE_MS)
     const heir = await join({ leaseMs: LEASE_MS })
-    const leftover = await heir.consumer.takeOver()
-    if (!leftover) throw new Error('nothing was taken over')
+    const stale = await heir.consumer.claim()
+    if (!stale) throw new Error('nothing was taken over')
     expect(await deliveries(stream)).toEqual([2])
-    await heir.consumer.absolve(leftover)
+    await heir.consumer.resetDeliveryCount(stale)
     expect(await deliveries(stream)).toEqual([1])
-    await heir.consumer.settle(settled([leftover.entry]))
+    await heir.consumer.acknowledge(settled([stale.entry]))
     expect(await stream.pending()).toBe(0)
   })
 
@@ -196,7 +196,7 @@ describe.concurrent('a consumer that is gone', () => {
       ((await redis.xinfo('CONSUMERS', first.events, group)) as string[][]).map((member) => member[1])
     const [empty, holding] = [await join(), await join()]
     await producer.append(some(1))
-    await empty.consumer.settle(settled((await readBatches(empty.consumer, 1)).flat()))
+    await empty.consumer.acknowledge(settled((await readBatches(empty.consumer, 1)).flat()))
     await producer.append(some(1))
     await readBatches(holding.consumer, 1)
     for (const member of [empty, holding]) member.crash()
@@ -226,7 +226,7 @@ describe('what a busy process has read', () => {
     await producer.append(some(1))
     const [read] = (await readBatches(consumer, 1)).flat()
     if (!read) throw new Error('no entry')
-    const held = new HeldEntries({ redis, partitions, group, consumer: consumer.name, leaseMs: LEASE_MS })
+    const held = new InFlightEntries({ redis, partitions, group, consumer: consumer.name, leaseMs: LEASE_MS })
     held.add(Array.from({ length: 150_000 }, (_, i) => ({ ...read, id: `1-${i}` })))
     held.add([read])
     let idle = 0

@@ -1,7 +1,7 @@
 import type { RecordRequest } from '../telemetry/edge-metrics.js'
-import { acceptedAnswer, refusalAnswer } from './answer.js'
+import { acceptedAnswer, errorAnswer } from './answer.js'
+import { type ErrorCode, errorResponseOf } from './error-response.js'
 import type { HttpAnswer, HttpRequest, RequestWatcher } from './http/http.js'
-import { type RefusalCode, refusalOf } from './refusal.js'
 import type { RequestTrace } from './request-trace.js'
 import type { Traffic } from './traffic.js'
 
@@ -9,7 +9,7 @@ import type { Traffic } from './traffic.js'
  * One request on its way to its answer. It is answered once or its sender goes away; whatever comes later does
  * nothing, because a request must not be touched after that.
  */
-export class Exchange implements RequestWatcher {
+export class RequestContext implements RequestWatcher {
   /** Gone as soon as it must not be touched any more. */
   #request: HttpRequest | undefined
   readonly #begun = performance.now()
@@ -91,15 +91,15 @@ export class Exchange implements RequestWatcher {
    * @param message in place of the code's usual one
    * @param how `close`: the rest of the body is not to be read; `head`: the answer to HEAD has no body
    */
-  refuse(code: RefusalCode, message?: string, how: { close?: boolean; head?: boolean } = {}): void {
+  refuse(code: ErrorCode, message?: string, how: { close?: boolean; head?: boolean } = {}): void {
     this.trace?.lost(code)
     if (this.open) {
       this.traffic.refused[code]++
-      const status = Number.parseInt(refusalOf(code).status, 10)
+      const status = Number.parseInt(errorResponseOf(code).status, 10)
       this.record?.(status, performance.now() - this.#begun)
       this.trace?.refused(code, status)
     }
-    const answer = refusalAnswer(code, message)
+    const answer = errorAnswer(code, message)
     const close = this.traffic.closing || how.close === true || answer.close
     this.#answer({ ...answer, close, withoutBody: how.head === true })
   }
@@ -111,7 +111,7 @@ export class Exchange implements RequestWatcher {
     if (!this.#queued) this.#finish()
   }
 
-  malformed(code: RefusalCode): void {
+  malformed(code: ErrorCode): void {
     this.refuse(code, undefined, { close: true })
   }
 
