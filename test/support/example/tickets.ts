@@ -3,7 +3,7 @@ import { NICE_SIGNATURE } from '../../../schemas/authentication.js'
 import { Key, OptionalText, Timestamp } from '../../../schemas/common.js'
 import { defineContract, type Entity } from '../../../schemas/contract.js'
 
-/** What the events speak of, and where readers find it. */
+/** The entity of these events, and where readers find it. */
 export const tickets: Entity = {
   name: 'tickets',
   fields: ['subject', 'priority', 'assignedTo'],
