@@ -72,7 +72,7 @@ export class Reaper {
     const cursor = this.#cursors.get(events) ?? '0-0'
     try {
       const args = [group, consumer, leaseMs, cursor, CALL_STEPS]
-      const [next, id, fields, deliveries] = (await claim(redis, [events], args)) as TakeoverReply
+      const [next, id, fields, deliveries] = (await claim(redis, [events], args)) as ClaimReply
       this.#cursors.set(events, next.toString('latin1'))
       const entry = id && fields && fromReply(partition, [id, fields])
       return entry ? { entry, deliveries: Number(deliveries) - 1 } : undefined
@@ -90,4 +90,4 @@ export class Reaper {
   }
 }
 
-type TakeoverReply = readonly [next: Buffer, id?: Buffer, fields?: readonly Buffer[], deliveries?: number]
+type ClaimReply = readonly [next: Buffer, id?: Buffer, fields?: readonly Buffer[], deliveries?: number]
