@@ -10,7 +10,7 @@ COPY migrations migrations
 COPY workers workers
 COPY src src
 RUN npm run build
-# The official build of uWebSockets.js, from its own repository by tag, in place of the npm alias.
+# The official build of uWebSockets.js, by tag from its own repository, replaces the npm alias.
 ARG UWS_TAG=v20.67.0
 RUN npm prune --omit=dev --omit=optional \
  && rm -rf node_modules/uWebSockets.js \
@@ -18,7 +18,7 @@ RUN npm prune --omit=dev --omit=optional \
  && rm -rf node_modules/uWebSockets.js/.git
 
 FROM node:24-trixie-slim
-# Young objects live as long as a write: with Node's 16 MB they are copied around for a seventh of a worker's time.
+# Young objects live as long as a write: with Node's 16 MB a worker spends a seventh of its time copying them.
 ENV NODE_ENV=production NODE_OPTIONS=--max-semi-space-size=32
 WORKDIR /app
 COPY --from=build /app/package.json ./

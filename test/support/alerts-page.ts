@@ -3,12 +3,12 @@ import type { Alert } from './deploy-files.js'
 const HEAD = `# Alerts
 
 What each alert of [deploy/prometheus/alerting.rules.yaml](../deploy/prometheus/alerting.rules.yaml) means, what to look
-at, and what to do. A *page* wakes somebody, a *ticket* waits for the morning. This page is made of the rules
-(\`npx vitest run test/harness/alerts-page.test.ts -u\`): change them, not it.
+at, and what to do. A *page* wakes a person, a *ticket* waits for the morning. This page is generated from the rules
+(\`npx vitest run test/harness/alerts-page.test.ts -u\`): change the rules, not the page.
 
 Three things help with every alert: \`tributary status\` (how far each group is), \`/readyz\` of the role on its
-\`ADMIN_PORT\` (why it cannot work), and the dashboard. Nothing that got a 202 is lost while an alert fires: it waits in
-the log. [backpressure.md](backpressure.md) tells how long there is room for it.
+\`ADMIN_PORT\` (why it cannot work), and the dashboard. No event that got a 202 is lost while an alert fires: it waits in
+the log. [backpressure.md](backpressure.md) says how long there is room for it.
 `
 
 /** docs/alerts.md: a table of all alerts, and a section for each. */
