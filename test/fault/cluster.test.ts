@@ -190,6 +190,7 @@ describe('a master that goes', () => {
 
   test('in order is followed by every connection, and nobody notices', async () => {
     const { events } = stream.first
+    await cluster.ready()
     const replica = await cluster.replicaOf(events)
     const { consumer } = await stream.join()
     const ids: string[] = []

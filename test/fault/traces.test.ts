@@ -100,11 +100,12 @@ test('a collector that is away, slow or failing is no business of the traffic', 
     return stats?.latencyMs.p99 ?? Number.POSITIVE_INFINITY
   }
   const usual = await slowest('well')
+  // A request that waited for the collector would wait for 3 s.
   for (const manners of [{ status: 500 }, { status: 429 }, 'hang', 'close', { delayMs: 3_000 }] as const) {
-    expect(await slowest(manners)).toBeLessThan(3 * usual + 50)
+    expect(await slowest(manners)).toBeLessThan(10 * usual + 1_000)
   }
   await otlp.close()
-  expect(await slowest('well')).toBeLessThan(3 * usual + 50)
+  expect(await slowest('well')).toBeLessThan(10 * usual + 1_000)
   await stop(...roles)
   for (const role of ['edge', 'postgres', 'mongo']) {
     const lines = rig

@@ -52,7 +52,7 @@ describe('senders that are slow or gone', () => {
     )
     expect(ends.filter(({ took }) => took > REAPED_MS).map(({ name }) => name)).toEqual([])
     const { places, slowest } = await good.end()
-    expect(slowest).toBeLessThan(3_000)
+    expect(slowest).toBeLessThan(10_000)
     await until(() => test.edge.stats().connections === 0)
     expect(test.edge.stats()).toMatchObject({ inFlight: 0, bufferedBytes: 0, turnedAway: 0 })
     const kept = (await test.entries()).map(({ partition, id }) => `${partition}/${id}`)

@@ -28,6 +28,8 @@ export interface TestCluster {
   masterOf(key: string): Promise<Service>
   /** Its replica. */
   replicaOf(key: string): Promise<Service>
+  /** Resolves when every node serves: on a busy machine nodes take each other for dead now and then. */
+  ready(): Promise<void>
   /** Makes the replica the master, in order: no write is lost. */
   failOver(key: string): Promise<void>
   end(): Promise<void>
@@ -51,8 +53,9 @@ export async function startCluster(): Promise<TestCluster> {
       signal: NEVER,
       timeoutMs: 60_000,
     })
-    await until(async () => (await Promise.all(nodes.map(isSettled))).every(Boolean), 30_000)
-    return { ...located(nodes), url: nodes[0]?.url ?? '', nodes, end }
+    const ready = () => until(async () => (await Promise.all(nodes.map(isSettled))).every(Boolean), 60_000)
+    await ready()
+    return { ...located(nodes), ready, url: nodes[0]?.url ?? '', nodes, end }
   } catch (error) {
     await end()
     throw error

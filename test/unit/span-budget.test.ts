@@ -141,7 +141,7 @@ describe('startTelemetry', () => {
     telemetry.tracing.startSpan('x', 'server').end()
     const since = performance.now()
     await telemetry.close()
-    expect(performance.now() - since).toBeLessThan(3_000)
+    expect(performance.now() - since).toBeLessThan(25_000)
     const why = 'it has not taken them by the end of the process'
     expect(lines).toEqual([`warn Telemetry is lost: 1 spans to 127.0.0.1:9: ${why}`])
   })

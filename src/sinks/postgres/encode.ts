@@ -68,10 +68,15 @@ function toText(value: unknown, name: string): string {
   return typeof value === 'object' ? toJson(value, name) : String(value)
 }
 
-function arrayLiteral(values: readonly unknown[], name: string): string {
+/** Postgres' MAXDIM. */
+const MAX_DIMENSIONS = 6
+
+function arrayLiteral(values: readonly unknown[], name: string, dimension = 1): string {
+  if (dimension > MAX_DIMENSIONS)
+    throw unstorable(name, `is an array of more than ${MAX_DIMENSIONS} dimensions`)
   const elements = values.map((value) => {
     if (value === null) return 'NULL'
-    if (Array.isArray(value)) return arrayLiteral(value, name)
+    if (Array.isArray(value)) return arrayLiteral(value, name, dimension + 1)
     return `"${toText(value, name).replace(/["\\]/g, '\\$&')}"`
   })
   return `{${elements.join(',')}}`

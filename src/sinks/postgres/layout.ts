@@ -69,6 +69,8 @@ export class Layout {
   place(state: State): Placed {
     const columns = new Array<Field | undefined>(this.columns.length)
     let extra: Map<string, Field> | undefined
+    // By position, where fields share a column: the name of the one that counts so far.
+    let winners: Map<number, string> | undefined
     for (const [name, field] of state.fields) {
       const position = this.positionOf(name)
       if (position === undefined) {
@@ -77,12 +79,15 @@ export class Layout {
         continue
       }
       const rival = columns[position]
-      if (
-        rival === undefined ||
-        this.outranks(position, [name, field], [nameOf(rival, state.fields), rival])
-      ) {
+      if (rival === undefined) {
         columns[position] = field
+        continue
       }
+      winners ??= new Map()
+      const winner = winners.get(position) ?? nameOf(rival, state.fields)
+      const wins = this.outranks(position, [name, field], [winner, rival])
+      winners.set(position, wins ? name : winner)
+      if (wins) columns[position] = field
     }
     return { columns, extra: extra ?? NONE }
   }
@@ -96,7 +101,7 @@ export class Layout {
   }
 }
 
-/** Searched for, as hardly ever two fields of an event share a column. */
+/** Searched for, once a column at most, as hardly ever two fields of an event share one. */
 function nameOf(field: Field, fields: ReadonlyMap<string, Field>): string {
   for (const [name, one] of fields) if (one === field) return name
   return ''

@@ -50,6 +50,8 @@ describe('a value for COPY', () => {
   it.each([
     ['NUL in a text', () => scalar('a\0')],
     ['NUL in an array', () => array(['a\0'])],
+    ['an array of seven dimensions', () => array(JSON.parse(`${'['.repeat(7)}1${']'.repeat(7)}`))],
+    ['an array of 100,000 dimensions', () => array(JSON.parse('['.repeat(1e5) + ']'.repeat(1e5)))],
     ['NUL in JSON', () => json({ a: ['\0'] })],
     ['NUL behind a backslash', () => json('\\\0')],
     ['NUL in a key', () => json({ 'a\0': 1 })],

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { type Column, Layout, snakeCase } from '../../../../src/sinks/postgres/layout.js'
 import { type Field, join, patch, type State, snapshot } from '../../../../src/state/state.js'
+import type { Version } from '../../../../src/state/version.js'
 
 const column = (name: string, field?: string): Column => ({
   name,
@@ -112,6 +113,29 @@ describe('the places of a state', () => {
     expect(value(join(snapshot('1', [['first_name', 'old']]), patch('2', [['firstName', 'new']])))).toBe(
       'new',
     )
+  })
+
+  it('are found in one pass, and one more for a column, however many spellings of it an event has', () => {
+    let visits = 0
+    class Counting extends Map<string, Field> {
+      override *[Symbol.iterator](): MapIterator<[string, Field]> {
+        for (const entry of super[Symbol.iterator]()) {
+          visits++
+          yield entry
+        }
+      }
+    }
+    const spellings = Array.from({ length: 2 ** 10 }, (_, bits) =>
+      Array.from('first_name', (letter, i) => (bits & (1 << i) ? letter.toUpperCase() : letter)).join(''),
+    )
+    // Each comes before all earlier ones in the alphabet, so that it takes their place.
+    const worst = [...new Set(spellings)]
+      .filter((name) => name !== 'first_name')
+      .sort((a, b) => (a < b ? 1 : -1))
+    const fields = new Counting(worst.map((name) => [name, { value: name, version: 'v1' as Version }]))
+    const { columns } = layout.place({ version: 'v1' as Version, deleted: false, fields })
+    expect(columns[0]?.value).toBe('FIRST_NAME')
+    expect(visits).toBeLessThanOrEqual(2 * fields.size)
   })
 
   it('are the same whether states are joined before or after', () => {
