@@ -7,7 +7,7 @@ export interface SinkRow {
   readonly sink: string
   /** `undefined` while the worker does not answer. */
   readonly figures: WorkerFigures | undefined
-  /** Entries that the group has yet to read or to settle. */
+  /** Entries that the group has not read or not acknowledged yet. */
   readonly pending: number
 }
 

@@ -11,18 +11,18 @@ import { type Connected, withRedis } from '../connection.js'
 import { showProgress } from '../progress.js'
 import { SELECTION_HELP, type SelectionOptions, selectionOf, withSelection } from './selection.js'
 
-/** So many letters that would come back are described. */
+/** Most letters that would fail again and are described. */
 const DESCRIBED = 10
 
-/** What a redrive has come to. */
+/** The result of a redrive. */
 interface Report {
-  /** Moved to the log; in a dry run: that would be. */
+  /** Letters moved to the log; in a dry run, letters that would be moved. */
   redriven: number
-  /** Gone before their turn came: redriven or discarded by somebody else. */
+  /** Letters that another command has redriven or discarded meanwhile. */
   gone: number
-  /** Left where they are, because they would come back, by the reason why. */
+  /** Letters that were not moved because they would fail again, counted by reason. */
   readonly left: Map<string, number>
-  /** The first of those, for people. */
+  /** Descriptions of the first of those letters. */
   readonly examples: string[]
 }
 
@@ -30,23 +30,23 @@ interface Report {
 export function redriveCommand(): Command {
   return withSelection(new Command('redrive'))
     .description('Send dead letters to their sinks again')
-    .argument('[id...]', 'these alone')
-    .option('--dry-run', 'only say what would be delivered, and what would fail again and why')
-    .option('--rate <letters>', 'a second', parsePositive, 1_000)
+    .argument('[id...]', 'only these letters')
+    .option('--dry-run', 'only print what would be delivered, and what would fail again and why')
+    .option('--rate <letters>', 'most letters per second', parsePositive, 1_000)
     .addHelpText(
       'after',
       `
 Examples:
-  $ tributary dead redrive --dry-run                       what would become of all
-  $ tributary dead redrive --reason unknown_type           after a version that knows the type was deployed
+  $ tributary dead redrive --dry-run                       what would be delivered, of all letters
+  $ tributary dead redrive --reason unknown_type           after deploying a version that knows the type
   $ tributary dead redrive --sink postgres --since 2h --rate 100
-  $ tributary dead redrive 0/1763780760125-0               one
+  $ tributary dead redrive 0/1763780760125-0               one letter
 
 ${SELECTION_HELP}
-A letter that fails by today's contracts stays where it is, and the report says why. What a store will say nobody
-knows before: a letter that it refuses again comes back with one attempt more. Letters of the edge go to all sinks
-of their contract. An event keeps the version that it had at first: newer state is not overwritten.
-Ctrl-C, a crash, or running it twice at once is safe: each letter is delivered once or still there.`,
+A letter that fails by today's contracts stays where it is, and the report says why. A store's answer is not known in
+advance: a letter that a store refuses again comes back with one more attempt. Letters of the edge go to all sinks of
+their contract. An event keeps its first version, so newer state is not overwritten.
+Ctrl-C, a crash, or running it twice at once is safe: each letter is delivered once or stays a dead letter.`,
     )
     .action(async (ids: string[], options: SelectionOptions & { dryRun?: boolean; rate: number }) => {
       const { dryRun = false, rate } = options
@@ -60,7 +60,8 @@ Ctrl-C, a crash, or running it twice at once is safe: each letter is delivered o
         ),
       )
       process.stdout.write(`${describe(report, dryRun)}\n`)
-      if (signal.aborted) throw new Error('Interrupted; the other letters are where they were. Run it again')
+      if (signal.aborted)
+        throw new Error('Interrupted: the remaining letters are unchanged. Run the command again')
     })
 }
 
@@ -76,7 +77,7 @@ async function redriveAll(
   const began = performance.now()
   try {
     const heads = browse(redis, partitions, selection)
-    // Steps of a tenth of a second, so that a low rate is even and an interruption is noticed.
+    // A step takes a tenth of a second at most, so that a low rate is even and an interruption is noticed.
     for await (const letters of withBodies(redis, partitions, heads, Math.max(1, Math.min(100, rate / 10)))) {
       const moving = deliverable(letters, preview, report)
       for (const keys of partitions) {
@@ -97,7 +98,7 @@ async function redriveAll(
   }
 }
 
-/** The letters that would not come back for certain; the others are reported. */
+/** The letters that do not fail by today's contracts; the others are added to the report. */
 function deliverable(
   letters: readonly DeadLetterRecord[],
   preview: ReturnType<typeof createJudge>,
