@@ -53,7 +53,7 @@ export type Authentication = Hmac | HmacTimestamp | StandardWebhooks | SharedSec
 /** The name of a scheme. */
 export type Scheme = Authentication['scheme']
 
-/** The signature of NICE's data actions, also used for contracts for which NICE names no scheme. */
+/** The signature of NICE's data actions, also used for contracts whose specification names no scheme. */
 export const NICE_SIGNATURE: Hmac = {
   scheme: 'hmac',
   header: 'X-Nice-Webhook-Signature',

@@ -19,9 +19,9 @@ interface Report {
   /** Letters moved to the log; in a dry run, letters that would be moved. */
   redriven: number
   /** Letters that another command has redriven or discarded meanwhile. */
-  gone: number
+  missing: number
   /** Letters that were not moved because they would fail again, counted by reason. */
-  readonly left: Map<string, number>
+  readonly failing: Map<string, number>
   /** Descriptions of the first of those letters. */
   readonly examples: string[]
 }
@@ -72,8 +72,10 @@ async function redriveAll(
   signal: AbortSignal,
 ): Promise<Report> {
   const preview = createJudge(CONTRACTS, config.MAX_CLOCK_SKEW_MS)
-  const report: Report = { redriven: 0, gone: 0, left: new Map(), examples: [] }
-  const progress = showProgress(() => `${report.redriven} redriven, ${total(report.left)} left`)
+  const report: Report = { redriven: 0, missing: 0, failing: new Map(), examples: [] }
+  const progress = showProgress(
+    () => `${report.redriven} redriven, ${total(report.failing)} would fail again`,
+  )
   const began = performance.now()
   try {
     const heads = browse(redis, partitions, selection)
@@ -86,7 +88,7 @@ async function redriveAll(
           .map(({ redriven }) => redriven)
         const moved = dryRun || own.length === 0 ? own.length : await moveToLog(redis, keys, own)
         report.redriven += moved
-        report.gone += own.length - moved
+        report.missing += own.length - moved
       }
       const ahead = (report.redriven / rate) * 1_000 - (performance.now() - began)
       if (ahead > 0) await sleep(ahead, undefined, { signal }).catch(() => undefined)
@@ -107,7 +109,7 @@ function deliverable(
   return letters.flatMap((letter) => {
     const { redriven, failure } = preview(letter)
     if (!failure) return [{ partition: letter.partition, redriven }]
-    report.left.set(failure.reason, (report.left.get(failure.reason) ?? 0) + 1)
+    report.failing.set(failure.reason, (report.failing.get(failure.reason) ?? 0) + 1)
     if (report.examples.length < DESCRIBED)
       report.examples.push(`${letter.id}  ${failure.reason}: ${clip(failure.message, 160)}`)
     return []
@@ -117,13 +119,13 @@ function deliverable(
 function describe(report: Report, dryRun: boolean): string {
   const rows = [
     [dryRun ? 'would be redriven' : 'redriven', report.redriven],
-    ...(report.gone > 0 ? [['gone meanwhile', report.gone] as const] : []),
-    ...[...report.left].map(([reason, count]) => [`would fail again: ${reason}`, count] as const),
+    ...(report.missing > 0 ? [['no longer there', report.missing] as const] : []),
+    ...[...report.failing].map(([reason, count]) => [`would fail again: ${reason}`, count] as const),
   ].map(([outcome, count]) => ({ OUTCOME: String(outcome), LETTERS: String(count) }))
-  const left = total(report.left)
+  const failing = total(report.failing)
   const head =
-    left > report.examples.length
-      ? `\n\nThe first ${report.examples.length} of ${left} that would fail again:`
+    failing > report.examples.length
+      ? `\n\nThe first ${report.examples.length} of ${failing} that would fail again:`
       : '\n'
   const examples = report.examples.length > 0 ? `${head}\n${report.examples.join('\n')}` : ''
   return `${table(['OUTCOME', 'LETTERS'], rows, ['LETTERS'])}${examples}`

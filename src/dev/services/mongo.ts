@@ -18,7 +18,7 @@ const WAYS = { mongod: onPath, 'memory-server': downloaded, secantusdb: compatib
 const CHOICES = ['mongod', 'memory-server', 'secantusdb', 'none'] as const
 
 /**
- * MongoDB, or a server that speaks its protocol.
+ * MongoDB, or a server with the same protocol.
  * Takes the first that works: `url`, `mongod` on PATH ("mongod"), a mongod downloaded by mongodb-memory-server
  * ("memory-server"), SecantusDB from the Python package index ("secantusdb"), none with a warning ("none").
  * @returns undefined when no way works; the report says why

@@ -34,7 +34,7 @@ export const OUTCOMES: ReadonlyMap<number, Meaning> = new Map([
   [89, transient(CUT)],
   [91, transient(PASSES)],
   [100, transient('the replica set has too few members for a majority')],
-  [112, transient('WriteConflict: somebody else wrote at the same moment, which passes by itself')],
+  [112, transient('WriteConflict: another client wrote at the same moment, which passes by itself')],
   [121, final('DocumentValidationFailure')],
   [134, transient('the replica set has no majority yet: look at the health of its members')],
   [171, final('CannotIndexParallelArrays')],

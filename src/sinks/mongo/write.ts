@@ -123,14 +123,14 @@ function handleWriteErrors(
   if (concern !== undefined) throw transientOf({ ...concern.toJSON(), code: concern.code ?? 0 }, doing)
   const late: Change[] = []
   const fine = new Set(writes)
-  for (const one of error.result.getWriteErrors()) {
-    const write = writes[one.index]
+  for (const writeError of error.result.getWriteErrors()) {
+    const write = writes[writeError.index]
     if (write === undefined) throw error
     fine.delete(write)
-    const refused = refusal(one)
-    if (isLostRace(one)) late.push(write.change)
+    const refused = refusal(writeError)
+    if (isLostRace(writeError)) late.push(write.change)
     else if (refused !== undefined) rejected.set(write.change, refused)
-    else throw transientOf(one, doing)
+    else throw transientOf(writeError, doing)
   }
   return [...late, ...lateReplacements([...fine], error.result.matchedCount)]
 }

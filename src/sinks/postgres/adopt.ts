@@ -62,7 +62,7 @@ async function adopt(
   if (lost.length > 0) report(`Postgres: tributary.${table} has lost columns: ${lost.join(', ')}`)
 }
 
-/** The values of a dropped column are gone, so their versions must not keep older values of the field out. */
+/** The values of a dropped column are gone, so their versions must not block older values of the field. */
 async function forgetVersions(connection: Connection, table: string, names: string[]): Promise<void> {
   await connection.none(
     `UPDATE ${tableName(table)} SET _field_versions = nullif(_field_versions - $1::text[], '{}')

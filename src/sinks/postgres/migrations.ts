@@ -83,9 +83,9 @@ function failureOf(file: string, cause: unknown): unknown {
   if (!(cause instanceof pg.DatabaseError)) return cause
   const { message, position, detail = '', hint = '' } = cause
   const where = position === undefined ? '' : ` at character ${position}`
-  const said = [message + where, detail, hint].filter((part) => part !== '').join('; ')
+  const reason = [message + where, detail, hint].filter((part) => part !== '').join('; ')
   const remedy = 'it is rolled back: remove the cause, and run `tributary migrate` again'
-  return new SchemaError(`the migration ${file} failed: ${said}; ${remedy}`, { cause })
+  return new SchemaError(`the migration ${file} failed: ${reason}; ${remedy}`, { cause })
 }
 
 async function appliedVersions(asker: Asker): Promise<number[]> {

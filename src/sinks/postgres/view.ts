@@ -74,8 +74,8 @@ async function recreate(connection: Connection, view: string, definition: string
 }
 
 function obstacle(error: pg.DatabaseError, table: string): SchemaError {
-  const said = [error.message, error.detail].filter(Boolean).join('; ')
-  return new SchemaError(`the view public.${table} cannot be made: ${said}; ${remedyFor(error, table)}`, {
+  const reason = [error.message, error.detail].filter(Boolean).join('; ')
+  return new SchemaError(`the view public.${table} cannot be made: ${reason}; ${remedyFor(error, table)}`, {
     cause: error,
   })
 }
