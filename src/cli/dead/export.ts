@@ -29,7 +29,7 @@ Examples:
   $ tributary dead export --contract data-action --format c2
   $ tributary dead export --contract validated --format c5 | jq .validation_errors
 
-jsonl has all fields. c2 and c5 have the fields that the integrations ask for:
+jsonl has all fields. c2 and c5 are the records that the integrations publish:
   c2  timestamp, original_payload, error_message, retry_count, status
   c5  dlq_timestamp, original_correlation_id, validation_errors, original_payload, consumer_version
 A payload that is not UTF-8 is written as "base64:" and its base64.

@@ -162,7 +162,7 @@ class CopySink implements PostgresSink {
         const statements = [stageStatements(layout)]
         if (index === 0) statements.unshift('BEGIN')
         if (index === tables.length - 1)
-          statements.push(...tables.map(([other]) => joinStatement(other)), 'COMMIT')
+          statements.push(...tables.map(([staged]) => joinStatement(staged)), 'COMMIT')
         const about = {
           system: 'postgresql',
           operation: 'COPY',
