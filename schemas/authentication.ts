@@ -1,18 +1,18 @@
-/** A keyed digest in a header, as text. */
+/** A keyed digest, as text in a header. */
 interface Digest {
-  /** Names of headers are as people write them, and compared without regard to case. */
+  /** Name of the header, in its usual spelling; compared without regard to case. */
   readonly header: string
   readonly encoding: 'base64' | 'hex'
-  /** What stands before the digest, `sha256=` for example; a digest without it is refused. May be empty. */
+  /** Text before the digest, for example `sha256=`; a digest without it is refused. May be empty. */
   readonly prefix: string
 }
 
-/** How old, or how far ahead, a signed time of sending may be. */
+/** The most seconds that a signed timestamp may be in the past or in the future. */
 interface Timely {
   readonly toleranceSeconds: number
 }
 
-/** HMAC-SHA256 over the raw body. Whoever has seen a request can send it again. */
+/** HMAC-SHA256 over the raw body. It does not prevent replay: anyone who sees a request can send it again. */
 export interface Hmac extends Digest {
   readonly scheme: 'hmac'
 }
@@ -24,8 +24,8 @@ export interface HmacTimestamp extends Digest, Timely {
 }
 
 /**
- * HMAC-SHA256 over `<webhook-id>.<webhook-timestamp>.<raw body>`, as standardwebhooks.com has it: its header names,
- * encoding and the meaning of a secret that starts with `whsec_` are fixed there.
+ * HMAC-SHA256 over `<webhook-id>.<webhook-timestamp>.<raw body>`. standardwebhooks.com defines it, with the header names,
+ * the encoding and the meaning of a secret that starts with `whsec_`.
  */
 export interface StandardWebhooks extends Timely {
   readonly scheme: 'standard-webhooks'
@@ -42,18 +42,18 @@ export interface Bearer {
   readonly scheme: 'bearer'
 }
 
-/** No proof at all: anybody may post. */
+/** No authentication: anyone may post. */
 export interface Anybody {
   readonly scheme: 'none'
 }
 
-/** How a request proves where it comes from. */
+/** How a request is authenticated. */
 export type Authentication = Hmac | HmacTimestamp | StandardWebhooks | SharedSecret | Bearer | Anybody
 
 /** The name of a scheme. */
 export type Scheme = Authentication['scheme']
 
-/** What NICE signs its data actions with; the contracts that name no scheme of their own take the same. */
+/** The signature of NICE's data actions, also used for contracts whose specification names no scheme. */
 export const NICE_SIGNATURE: Hmac = {
   scheme: 'hmac',
   header: 'X-Nice-Webhook-Signature',
@@ -61,7 +61,7 @@ export const NICE_SIGNATURE: Hmac = {
   prefix: '',
 }
 
-/** Every scheme as it is where neither the contract nor the configuration says otherwise. */
+/** The defaults of every scheme; a contract or the configuration may override them. */
 export const AUTHENTICATIONS: { readonly [S in Scheme]: Extract<Authentication, { scheme: S }> } = {
   hmac: NICE_SIGNATURE,
   'hmac-timestamp': {
@@ -78,14 +78,14 @@ export const AUTHENTICATIONS: { readonly [S in Scheme]: Extract<Authentication, 
   none: { scheme: 'none' },
 }
 
-/** Who may post by a contract: whoever satisfies one of the schemes with one of the secrets. */
+/** Who may post to a contract: a request must satisfy one of the schemes with one of the secrets. */
 export interface Access {
   readonly schemes: readonly Authentication[]
-  /** All that are active; several while one is replaced by another. */
+  /** All active secrets; several while one replaces another. */
   readonly secrets: readonly string[]
 }
 
-/** Whether configuration lets anybody post. */
+/** Whether anyone may post. */
 export function isOpen({ schemes }: Pick<Access, 'schemes'>): boolean {
   return schemes.some(({ scheme }) => scheme === 'none')
 }

@@ -30,7 +30,7 @@ export const interactions: Entity = {
   mongo: { database: 'state', collection: 'state.interactions', view: 'interactions' },
 }
 
-/** `<entity>.<verb>`: a new event type is a line in one of these tables. */
+/** An event type is `<entity>.<verb>`: to add one, add a line to one of these tables. */
 const ENTITIES = new Map([
   ['contact', contacts],
   ['interaction', interactions],
@@ -60,7 +60,7 @@ const Event = Type.Object(
   },
 )
 
-/** `cdc`: event webhooks into relational tables. */
+/** `cdc`: changes of contacts and interactions for relational tables. */
 export const cdc = defineContract({
   name: 'cdc',
   summary: 'Changes of contacts and interactions, one a request',

@@ -3,7 +3,7 @@ import { NICE_SIGNATURE } from './authentication.js'
 import { Key, OptionalText, Timestamp } from './common.js'
 import { defineContract, type Entity } from './contract.js'
 
-/** Contacts as another system knows them. */
+/** Contacts as another system has them. */
 export const contactRecords: Entity = {
   name: 'contact_records',
   fields: ['externalId', 'firstName', 'lastName', 'email', 'timestamp'],
@@ -11,7 +11,7 @@ export const contactRecords: Entity = {
   mongo: { database: 'state', collection: 'state.contact_records', view: 'contact_records' },
 }
 
-/** Most events in a request: each may become a dead letter, and all letters of a request are written at once. */
+/** Most events in a request: each may be dead-lettered, and all dead letters of a request are written at once. */
 const MAX_EVENTS = 10_000
 
 /** `contact-sync`: batched upserts from an `events` array. */

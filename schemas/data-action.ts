@@ -51,7 +51,7 @@ export const dataAction = defineContract({
       entity: events,
       key: String(event.id),
       operation: 'snapshot',
-      // The contract promises no timestamp: one since 1970 orders events, else the time of receipt does.
+      // The contract does not require a timestamp. One since 1970 orders events; else the time of receipt does.
       timestamp: dated ? timestamp : undefined,
       fields: event,
     }

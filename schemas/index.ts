@@ -5,8 +5,8 @@ import { dataAction } from './data-action.js'
 import { interactionUpdate } from './interaction-update.js'
 import { validated } from './validated.js'
 
-/** Every contract that this version speaks. */
+/** Every contract that this version supports. */
 export const CONTRACTS: readonly Contract[] = [cdc, contactSync, dataAction, interactionUpdate, validated]
 
-/** Every kind of thing that the contracts speak of. */
+/** Every entity of the contracts. */
 export const ENTITIES: readonly Entity[] = CONTRACTS.flatMap((contract) => contract.entities)

@@ -31,10 +31,10 @@ const Event = Type.Object(
   },
 )
 
-/** What an event says of an interaction. */
+/** An event about an interaction. */
 export type InteractionUpdate = Static<typeof Event>
 
-/** `interaction-update`: attributes to be written back to CXone. */
+/** `interaction-update`: attributes to write back to CXone. */
 export const interactionUpdate = defineContract({
   name: 'interaction-update',
   summary: 'Attributes of an interaction, to be written back to CXone',

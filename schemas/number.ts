@@ -1,19 +1,19 @@
-/** A number as RFC 8259 writes it. */
+/** Matches a number as RFC 8259 writes it. */
 const JSON_NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/
 
-/** More digits than this no double is written with. */
+/** Most digits with which a double can be written. */
 const MOST_DIGITS = 100
 
-/** The number that a text stands for, where JSON would write it so and nothing of it gets lost. */
+/** Reads a number from text; `undefined` where JSON would not write it so, or a double cannot hold it exactly. */
 export function readNumber(text: string): number | undefined {
   return JSON_NUMBER.test(text) && isExact(text) ? Number(text) : undefined
 }
 
 /**
- * Whether a double can hold a number: written as briefly as possible, or with as many digits, it is the same. So
- * `0.1`, `0.10000000000000001` (as C prints it) and `9007199254740992` can be held; `9007199254740993`, `1e400`
- * and `1e-400` cannot.
- * @param number as JSON writes it
+ * Whether a double can hold a number: its shortest form, or its form with the same number of digits, must be the number
+ * again. So a double can hold `0.1`, `0.10000000000000001` (as C prints it) and `9007199254740992`, but not
+ * `9007199254740993`, `1e400` or `1e-400`.
+ * @param number a number as JSON writes it
  */
 export function isExact(number: string): boolean {
   const digits = significantDigits(number)
@@ -24,7 +24,7 @@ export function isExact(number: string): boolean {
   return digits.length <= MOST_DIGITS && significantDigits(double.toExponential(digits.length - 1)) === digits
 }
 
-/** Without sign, point and exponent, from the first that is not zero. */
+/** The digits without sign, point and exponent, from the first that is not zero. */
 function significantDigits(number: string): string {
   return number
     .replace(/[eE].*/, '')
@@ -32,7 +32,7 @@ function significantDigits(number: string): string {
     .replace(/^0+/, '')
 }
 
-/** Without zeros at the end. In a loop: a regex takes n² steps for n zeros. */
+/** Removes zeros at the end. Uses a loop because a regex takes n² steps for n zeros. */
 function withoutZeros(digits: string): string {
   let end = digits.length
   while (digits[end - 1] === '0') end--

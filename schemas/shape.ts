@@ -7,27 +7,27 @@ import type { ValidationError } from '../src/errors.js'
 import { parseTimestamp } from '../src/state/timestamp.js'
 import { readNumber } from './number.js'
 
-/** A compiled TypeBox schema: a fast yes or no, and all errors where they are wanted. */
+/** A compiled TypeBox schema: a fast check, and a slower list of all errors. */
 export interface Shape {
   readonly schema: TSchema
   /** Costs about 1 us. */
   matches(value: unknown): boolean
   /**
-   * The value with numbers in place of their text, wherever the schema says {@link FROM_TEXT}: a copy where
-   * anything is replaced, else the value itself. Only for what does not match as it is.
+   * Replaces text by numbers where the schema says {@link FROM_TEXT}. Returns a copy where anything is replaced, else
+   * the value itself. Call it only for a value that does not match as it is.
    */
   coerce(value: unknown): unknown
-  /** All that keeps a value from matching, up to 100. */
+  /** All errors of a value that does not match, up to 100. */
   errors(value: unknown): ValidationError[]
 }
 
 /**
- * Option of a number in a schema: it may arrive as text, if that is what JSON would write and nothing gets lost.
- * `"12"` and `"1.5e3"` do; `""`, `" 12 "`, `"0x10"`, `"1e999"` and `"9007199254740993"` do not.
+ * Option of a number in a schema: it may arrive as text, if JSON would write the number so and a double can hold it.
+ * `"12"` and `"1.5e3"` are accepted; `""`, `" 12 "`, `"0x10"`, `"1e999"` and `"9007199254740993"` are not.
  */
 export const FROM_TEXT = { fromText: true } as const
 
-// What passes the format is what can be ordered by: one rule.
+// The format accepts exactly the timestamps by which events can be ordered.
 Format.Set('date-time', (text) => parseTimestamp(text) !== undefined)
 System.Settings.Set({ maxErrors: 100 })
 
@@ -43,7 +43,7 @@ export function compile(schema: TSchema): Shape {
   }
 }
 
-/** Errors in one line: `<path> <message>`, joined by `; `. */
+/** Writes errors in one line: `<path> <message>`, joined by `; `. */
 export function explain(errors: readonly ValidationError[]): string {
   return errors.map(({ loc, msg }) => `/${loc.join('/')} ${msg}`).join('; ')
 }
@@ -61,7 +61,7 @@ function toValidationErrors(error: TLocalizedValidationError): ValidationError[]
   }))
 }
 
-/** Where in an object there is a number that may arrive as text. */
+/** The paths of all numbers that may arrive as text. */
 function pathsFromText(schema: TSchema): string[][] {
   if (Type.IsObject(schema)) {
     return Object.entries(schema.properties).flatMap(([name, property]) =>

@@ -34,7 +34,7 @@ const Event = Type.Object(
   },
 )
 
-/** `validated`: strict validation with coercion, and a clean feed. */
+/** `validated`: strict validation, with numbers accepted as text, for the clean feed. */
 export const validated = defineContract({
   name: 'validated',
   summary: 'Data actions, validated to the last field, for the clean feed',
@@ -43,7 +43,7 @@ export const validated = defineContract({
   tellsMissing: false,
   sinks: ['feed'],
   entities: [],
-  // What is JSON is accepted: all that is wrong with it becomes one dead letter, not an answer.
+  // The edge accepts any JSON: all its errors go into one dead letter, not into an answer.
   body: Type.Unknown(),
   events: (body) => [body],
   event: Event,

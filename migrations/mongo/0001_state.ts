@@ -1,7 +1,7 @@
 import type { Db } from 'mongodb'
 import { ensureStates } from './ensure.js'
 
-/** What is known of contacts, interactions and contact records. */
+/** Collections and views for the states of contacts, interactions and contact records. */
 export async function up({ state }: { readonly state: Db }): Promise<void> {
   for (const name of ['contacts', 'interactions', 'contact_records']) await ensureStates(state, name)
 }

@@ -1,7 +1,7 @@
 import type { Db } from 'mongodb'
 import { ensureCollection } from './ensure.js'
 
-/** Data-action events, one document each. */
+/** The collection of data-action events, one document for each event. */
 export async function up({ events }: { readonly events: Db }): Promise<void> {
   await ensureCollection(events, 'events')
 }

@@ -1,7 +1,7 @@
 import type { Db } from 'mongodb'
 import { ensureCollection } from './ensure.js'
 
-/** The fields that data-action events have had, a document for each version of them. */
+/** The registry of the fields that data-action events have had, one document for each version of it. */
 export async function up({ events }: { readonly events: Db }): Promise<void> {
   await ensureCollection(events, 'schema_versions')
 }

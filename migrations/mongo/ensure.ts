@@ -1,8 +1,8 @@
 import type { CollectionInfo, CreateCollectionOptions, Db } from 'mongodb'
 
 /**
- * Makes a collection or view where there is none of the name.
- * @throws Error where the name is taken by something else
+ * Makes a collection or view, unless it exists.
+ * @throws Error where something else has the name
  */
 export async function ensureCollection(
   db: Db,
@@ -12,14 +12,14 @@ export async function ensureCollection(
   const [found] = await db.listCollections<CollectionInfo>({ name }).toArray()
   if (found === undefined) await db.createCollection(name, options)
   else if (found.options?.viewOn !== options.viewOn) {
-    const what = `${db.databaseName}.${name} is there already, and not as this needs it`
+    const what = `${db.databaseName}.${name} exists already, and is not what this migration needs`
     throw new Error(`${what}; rename it, or choose another database`)
   }
 }
 
 /**
- * Makes the collection `state.<name>`, an index of its tombstones, and the view `<name>` of its living documents
- * without bookkeeping.
+ * Makes the collection `state.<name>`, an index of its tombstones, and the view `<name>` of the documents that are not
+ * deleted, without bookkeeping.
  */
 export async function ensureStates(db: Db, name: string): Promise<void> {
   await ensureCollection(db, `state.${name}`)

@@ -1,17 +1,17 @@
--- Rows live in schema tributary, with what the join of states needs beside them; readers use the views of the
+-- Rows are in schema tributary, with the bookkeeping that the join of states needs; readers use the views of the
 -- same names in schema public, which `tributary migrate` makes from the tables' real columns.
 -- Every statement names its schema: nothing here depends on search_path.
 
--- The columns that events are written to, as of the last `tributary migrate`. Workers go by this record, so that
--- they all switch to a new column at once, with the values of that field that were kept in `extra` until then.
+-- The columns that events are written to, as of the last `tributary migrate`. All workers use this record, so that
+-- they switch to a new column at once, when the values of its field have been moved there from `extra`.
 CREATE TABLE tributary.layout (
   table_name text PRIMARY KEY,
   generation integer NOT NULL,
   columns jsonb NOT NULL
 );
 
--- Begins a batch: holds off changes of the layout until its end, and refuses a writer that has an old one.
--- The check is a statement of its own, so that it sees what was committed while the lock was waited for.
+-- Begins a batch: its lock prevents changes of the layout until the batch ends. Fails for a writer with an old layout.
+-- The check is a separate statement, so that it sees what was committed while it waited for the lock.
 CREATE PROCEDURE tributary.expect_layout(expected_table text, expected_generation integer)
 LANGUAGE plpgsql AS $$
 BEGIN
@@ -24,11 +24,11 @@ BEGIN
 END
 $$;
 
--- Of every table:
+-- Bookkeeping columns of every table:
 --   extra            fields without a column
 --   _version         version of the newest snapshot or delete; empty while only patches have come
 --   _field_versions  { column or field in extra: version } for those newer than _version
---   _deleted_at      when it was deleted, by the event: such a row is not in the view
+--   _deleted_at      when it was deleted, by the event's timestamp; a deleted row is not in the view
 CREATE TABLE tributary.contacts (
   id text PRIMARY KEY,
   external_id text,

@@ -3,10 +3,10 @@ import { ConfigError } from '../config.js'
 import { TransientError } from '../errors.js'
 import { SchemaError } from '../sinks/postgres/errors.js'
 
-/** sysexits' EX_SOFTWARE: a bug, as opposed to 1 for what the user or the surroundings can put right. */
+/** sysexits' EX_SOFTWARE, for a bug. Exit code 1 is for what the user can correct, here or on a server. */
 const BUG = 70
 
-/** What a command cannot do as it was asked; the message is for the one who asked. */
+/** A command cannot do what the user asked for; the message is for the user. */
 export class CommandError extends Error {
   override readonly name = 'CommandError'
 }
@@ -14,15 +14,15 @@ export class CommandError extends Error {
 /**
  * Runs the command line.
  * @param create makes the program, with all its commands
- * @param args without `node` and the script
- * @returns the exit code; a command may set `process.exitCode` besides
+ * @param args arguments without `node` and the script
+ * @returns the exit code; a command may also set `process.exitCode`
  */
 export async function runProgram(create: () => Command, args: readonly string[]): Promise<number> {
   try {
     await create().parseAsync(args, { from: 'user' })
     return 0
   } catch (error) {
-    // It has been printed already, and so has `--help`, which ends this way too.
+    // Commander has printed the error already. `--help` ends this way too.
     if (error instanceof CommanderError) return error.exitCode
     const expected = isExpected(error)
     process.stderr.write(`${expected ? `Error: ${error.message}` : describeBug(error)}\n`)
@@ -33,8 +33,8 @@ export async function runProgram(create: () => Command, args: readonly string[])
 const FOR_PEOPLE = [CommandError, ConfigError, SchemaError, TransientError]
 
 /**
- * What we throw for people is one of our own classes or a plain Error with a message; what the language, Node or
- * a driver throws is a subclass or has a code.
+ * Whether an error is meant for the user. Those are of our own classes, or a plain Error with a message; an error of
+ * the language, of Node or of a driver is a subclass or has a code.
  */
 function isExpected(error: unknown): error is Error {
   if (FOR_PEOPLE.some((own) => error instanceof own)) return true
@@ -46,14 +46,14 @@ function describeBug(error: unknown): string {
   return `${stack}\nThis is a bug in tributary. Please report it with the lines above.`
 }
 
-/** Applies settings that a command does not inherit when it is added to a program: errors are thrown. */
+/** Makes a command and its subcommands throw errors: a command does not inherit this setting from its program. */
 export function throwsErrors(command: Command): Command {
   command.exitOverride().showSuggestionAfterError()
   for (const subcommand of command.commands) throwsErrors(subcommand)
   return command
 }
 
-/** Aborted by the first SIGINT or SIGTERM; the second ends the process. */
+/** A signal that the first SIGINT or SIGTERM aborts; the second ends the process. */
 export function interruption(): AbortSignal {
   const controller = new AbortController()
   const abort = () => {
@@ -64,20 +64,20 @@ export function interruption(): AbortSignal {
   return controller.signal
 }
 
-/** A whole number. @throws InvalidArgumentError for anything else */
+/** Reads a whole number. @throws InvalidArgumentError for anything else */
 export function parseWhole(text: string): number {
   if (!/^\d{1,15}$/.test(text)) throw new InvalidArgumentError('It must be a whole number.')
   return Number(text)
 }
 
-/** A number above 0. @throws InvalidArgumentError for anything else */
+/** Reads a number above 0. @throws InvalidArgumentError for anything else */
 export function parsePositive(text: string): number {
   const number = Number(text)
   if (!(number > 0 && number < 1e9)) throw new InvalidArgumentError('It must be a number above 0.')
   return number
 }
 
-/** A share, 0 to 1. @throws InvalidArgumentError for anything else */
+/** Reads a share, 0 to 1. @throws InvalidArgumentError for anything else */
 export function parseShare(text: string): number {
   const share = text === '' ? Number.NaN : Number(text)
   if (!(share >= 0 && share <= 1)) throw new InvalidArgumentError('It must be a share from 0 to 1: 0.05.')
@@ -91,7 +91,7 @@ const UNITS = new Map([
   ['d', 86_400_000],
 ])
 
-/** @returns milliseconds since 1970 of a date, or of an age from now. @throws InvalidArgumentError */
+/** Reads a date, or an age before now. @returns milliseconds since 1970 @throws InvalidArgumentError for anything else */
 export function parseMoment(text: string): number {
   const [, count, unit = ''] = /^(\d{1,9})([smhd])$/.exec(text) ?? []
   if (count !== undefined) return Math.max(0, Date.now() - Number(count) * (UNITS.get(unit) ?? 0))

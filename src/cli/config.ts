@@ -3,19 +3,19 @@ import { type Environment, environment, readConfig, VARIABLES } from '../config.
 import { chooseHttp } from '../edge/http/choose.js'
 import { table } from '../text.js'
 
-/** A variable and its present value, fit to be seen by anybody. */
+/** A variable and its present value, with secrets masked. */
 export interface Setting {
   readonly name: string
   readonly description: string
-  /** The value that counts where the variable is not set; `null` where there is none. */
+  /** The value that is used where the variable is not set; `null` where there is none. */
   readonly default: string | number | null
   /** Whether the environment sets it. */
   readonly set: boolean
-  /** What counts now, secrets masked; `null` where it is neither set nor has a default. Of `auto`: what it chooses. */
+  /** The value in use, secrets masked; `null` where it is not set and has no default. For `auto`, what it chooses. */
   readonly value: string | number | null
 }
 
-/** `tributary config`: what can be configured, and how it is. */
+/** `tributary config`: all variables and their present values. */
 export function configCommand(): Command {
   return new Command('config')
     .description('Show every variable: what it means, its default and its present value')
@@ -25,7 +25,7 @@ export function configCommand(): Command {
       `
 Examples:
   $ tributary config                    a table
-  $ PARTITIONS=many tributary config    names what is wrong, and exits with 1
+  $ PARTITIONS=many tributary config    prints what is wrong and exits with 1
   $ tributary config --json | jq -r '.[] | select(.set) | .name'
 
 Secrets and passwords are never shown.`,
@@ -34,19 +34,19 @@ Secrets and passwords are never shown.`,
       const env = environment()
       const settings = readSettings(env)
       process.stdout.write(json ? `${JSON.stringify(settings, null, 2)}\n` : `${showSettings(settings)}\n`)
-      // Only now: a wrong value is best seen beside the others.
+      // Checked after printing, so that a wrong value is seen beside the others.
       readConfig(env)
     })
 }
 
-/** Every variable in the order of its definition. */
+/** All variables, in the order of their definition. */
 export function readSettings(env: Environment): Setting[] {
   return Object.entries(VARIABLES).map(([name, schema]) => {
-    const { description = '', default: standard = null } = schema as Described
+    const { description = '', default: defaultValue = null } = schema as Described
     const given = env[name]
-    const value = given && 'secret' in schema ? mask(name, given) : given || standard
-    const counts = name === 'EDGE_HTTP' && value === 'auto' ? chooseHttp('auto').name : value
-    return { name, description, default: standard, set: Boolean(given), value: counts }
+    const value = given && 'secret' in schema ? mask(name, given) : given || defaultValue
+    const used = name === 'EDGE_HTTP' && value === 'auto' ? chooseHttp('auto').name : value
+    return { name, description, default: defaultValue, set: Boolean(given), value: used }
   })
 }
 
@@ -74,7 +74,7 @@ function showSettings(settings: readonly Setting[]): string {
 }
 
 const MASK = '***'
-/** `scheme://user:` and the last `@`: what stands between them is a password, even if it is not encoded. */
+/** Matches from `scheme://user:` to the last `@`: the text between is a password, even if it is not encoded. */
 const CREDENTIALS = /^([\w+.-]+:\/\/[^:/?#@]*):.*@/
 const SECRET_PARAMETER = /([?&][^=&]*(?:password|secret|token|key|properties)[^=&]*=)[^&]*/gi
 

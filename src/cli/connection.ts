@@ -4,7 +4,7 @@ import { type PartitionKeys, partitionKeys } from '../stream/keys.js'
 import { type RedisClient, redisError } from '../stream/redis.js'
 import { CommandError } from './command.js'
 
-/** What a command that asks Redis alone works with. */
+/** What a command that uses only Redis works with. */
 export interface Connected {
   readonly config: Config
   readonly redis: RedisClient
@@ -12,9 +12,9 @@ export interface Connected {
 }
 
 /**
- * Connects to REDIS_URL for the time of some work.
- * @param doing what Redis is asked to do, for the message
- * @throws TransientError where Redis cannot · CommandError as the work throws it
+ * Connects to REDIS_URL while some work runs.
+ * @param doing what Redis is asked to do; follows "Redis cannot" in the message
+ * @throws TransientError where Redis cannot do it · CommandError of the work
  */
 export async function withRedis<T>(doing: string, work: (connected: Connected) => Promise<T>): Promise<T> {
   const config = readConfig(environment())

@@ -5,10 +5,10 @@ import { listCommand } from './dead/list.js'
 import { redriveCommand } from './dead/redrive.js'
 import { showCommand } from './dead/show.js'
 
-/** `tributary dead`: what could not be delivered. */
+/** `tributary dead`: all commands for dead letters. */
 export function deadCommand(): Command {
   return new Command('dead')
-    .description('Find dead letters, understand them, send them again')
+    .description('Find, inspect, redrive, discard or export dead letters')
     .addCommand(listCommand())
     .addCommand(showCommand())
     .addCommand(redriveCommand())
@@ -20,11 +20,11 @@ export function deadCommand(): Command {
       `
 Examples:
   $ tributary dead list --since 2h                         counts by reason, then the newest
-  $ tributary dead show 0/1763780760125-0                  one of them, with its body
-  $ tributary dead redrive --reason unknown_type --dry-run what would become of them
+  $ tributary dead show 0/1763780760125-0                  one letter, with its body
+  $ tributary dead redrive --reason unknown_type --dry-run what would be delivered
   $ tributary dead discard --key c-1 --because 'a test'    remove them for good
   $ tributary dead export --format c2                      as JSON lines
 
-docs/dead-letters.md explains the record, every reason and the budgets. Asks REDIS_URL only.`,
+docs/dead-letters.md explains the record, every reason and the budgets. These commands need REDIS_URL only.`,
     )
 }

@@ -7,10 +7,10 @@ import { createLifecycle } from '../shutdown.js'
 import { createLog } from '../telemetry/log.js'
 import { parsePositive, parseWhole } from './command.js'
 
-/** Time for the roles to finish after Ctrl-C, in ms: longer than their own. */
+/** Time for the roles to finish after Ctrl-C, in ms: longer than their own time limit. */
 const STOP_TIMEOUT_MS = 40_000
 
-/** What the command line asks for. */
+/** Options of the command. */
 interface DevOptions extends TrafficOptions {
   readonly traffic: boolean
 }
@@ -19,10 +19,14 @@ interface DevOptions extends TrafficOptions {
 export function devCommand(): Command {
   return new Command('dev')
     .description('Run everything on this machine: servers, migrations, edge, workers, sample traffic')
-    .option('--for <duration>', 'send that long, drain, print the ledger and exit: 30s, 5m', parseDuration)
-    .option('--no-traffic', 'send nothing: just serve, and print curl lines that work')
-    .option('--rate <requests>', 'sample requests a second', parsePositive, 50)
-    .option('--seed <number>', 'of the sample traffic', parseWhole, Date.now() % 1_000_000)
+    .option(
+      '--for <duration>',
+      'send for this time, wait for the workers, print the ledger and exit: 30s, 5m',
+      parseDuration,
+    )
+    .option('--no-traffic', 'send nothing: only serve, and print curl lines that work')
+    .option('--rate <requests>', 'sample requests per second', parsePositive, 50)
+    .option('--seed <number>', 'seed of the sample traffic', parseWhole, Date.now() % 1_000_000)
     .addHelpText(
       'after',
       `
@@ -30,10 +34,10 @@ Examples:
   $ npm start                           sample traffic until Ctrl-C
   $ npm start -- --for 30s              the same for 30 s; exits 0 only if the ledger balances
   $ npm start -- --no-traffic           serve what you send
-  $ PORT=8081 ADMIN_PORT=9190 npm start where the ports are taken
+  $ PORT=8081 ADMIN_PORT=9190 npm start on other ports, where these are taken
   $ REDIS_URL=redis://... npm start     with a server of your own
 
-Servers that no URL is given for are found or installed, and keep their data in .tributary/ (TRIBUTARY_HOME).`,
+A server without a URL is found on this machine or installed, and keeps its data in .tributary/ (TRIBUTARY_HOME).`,
     )
     .action(async (options: DevOptions) => {
       process.exitCode = await dev(options)
@@ -62,7 +66,7 @@ async function dev(options: DevOptions): Promise<number> {
   return (await lifecycle.closed) || exitCode
 }
 
-/** Gives every contract that nothing is said of a secret that is good enough for a development machine. */
+/** Gives each contract without secrets a simple secret for development, unless its authentication is `none`. */
 function withSecrets(env: Environment): Environment {
   const secrets = CONTRACTS.filter(
     ({ name }) => !env[secretsVariable(name)] && env[authVariable(name)] !== 'none',

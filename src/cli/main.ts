@@ -6,11 +6,11 @@ if (refusal !== undefined) {
   process.stderr.write(`${refusal}\n`)
   process.exit(1)
 }
-// Only now: an old Node may fail to load the rest, with words that explain nothing.
+// Imported only now: an old Node may fail to load the rest, with a message that explains nothing.
 const { runProgram } = await import('./command.js')
 const { createProgram } = await import('./program.js')
 
-// `tributary config | head`: a reader that has seen enough is no error.
+// `tributary config | head`: it is no error when the reader closes the pipe.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error
   process.exit()

@@ -4,19 +4,20 @@ import { environment, readConfig } from '../config.js'
 import { migrateMongo } from '../sinks/mongo/migrate.js'
 import { migratePostgres } from '../sinks/postgres/migrate.js'
 
-/** `tributary migrate`: brings both stores to what this version needs. */
+/** `tributary migrate`: brings both stores to the schema that this version needs. */
 export function migrateCommand(): Command {
   return new Command('migrate')
-    .description('Apply pending migrations and take up columns that an owner has added')
+    .description('Apply pending migrations, and adopt columns that the owner of a table has added')
     .addHelpText(
       'after',
       `
 Examples:
-  $ tributary migrate                   both stores, as far as POSTGRES_URL and MONGODB_URL are set
+  $ tributary migrate                   each store whose URL is set: POSTGRES_URL, MONGODB_URL
   $ psql -c 'ALTER TABLE tributary.contacts ADD COLUMN vip boolean' && tributary migrate
-                                        a new field: no code, and workers may go on running
+                                        a new field: needs no code, and workers may run meanwhile
 
-Forward only, one migration a transaction, under a lock: any number may run at the same time.`,
+Migrations go forward only. Each runs under a lock, so any number of processes may migrate at the same time; in
+Postgres each is one transaction.`,
     )
     .action(async () => {
       const config = readConfig(environment())

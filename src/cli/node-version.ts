@@ -1,7 +1,7 @@
 /** The oldest Node that Tributary runs on. */
 const OLDEST = [20, 19] as const
 
-/** What is wrong with a version of Node, for a person; `undefined` where it will do. @param version `20.20.2` */
+/** The message for a version of Node that is too old; `undefined` where it is new enough. @param version `20.20.2` */
 export function refuseNode(version: string): string | undefined {
   const [major = 0, minor = 0] = version.split('.').map(Number)
   const [oldestMajor, oldestMinor] = OLDEST

@@ -3,7 +3,7 @@ import { CONTRACTS } from '../../schemas/index.js'
 import { environment, readConfig, schemesOf } from '../config.js'
 import { describeApi } from '../edge/openapi/document.js'
 
-/** `tributary openapi`: what the edge takes and answers, for tools. */
+/** `tributary openapi`: describes the edge's requests and answers for tools. */
 export function openapiCommand(): Command {
   return new Command('openapi')
     .description('Print the OpenAPI 3.1 description of the edge')
@@ -15,7 +15,7 @@ Examples:
   $ CDC_AUTH=bearer tributary openapi | jq .components.securitySchemes
   $ curl localhost:9090/openapi.json    the same, from the admin port of a running edge
 
-It says what the present configuration asks for; it needs no secrets and shows none.`,
+It describes the edge with the present configuration. It needs no secrets and shows none.`,
     )
     .action(() => {
       const config = readConfig(environment())

@@ -31,14 +31,14 @@ export function createProgram(): Command {
       `
 Examples:
   $ tributary dev                       everything on this machine, with sample traffic
-  $ tributary config                    every variable, what it means and what it is now
+  $ tributary config                    every variable, its meaning and its present value
   $ tributary start edge                one role, as a container runs it
-  $ tributary status --watch 2          how far each sink is, every 2 s
-  $ tributary dead list                 what could not be delivered, and why
-  $ tributary help send                 all about one command
+  $ tributary status --watch 2          how far each sink is behind, every 2 s
+  $ tributary dead list                 the events that could not be delivered, and why
+  $ tributary help send                 the help of one command
 
 Configuration comes from environment variables.
-Exit codes: 0 done, 1 not done and the message says why, 70 a bug.`,
+Exit codes: 0 done, 1 not done (the message says why), 70 a bug.`,
     )
   return throwsErrors(program)
 }

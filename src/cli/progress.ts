@@ -1,7 +1,7 @@
-/** Tells on standard error how far something is: rewritten in place on a terminal, else a line every 5 s. */
-export function showProgress(tell: () => string): { end(): void } {
+/** Writes progress to standard error: on a terminal it rewrites one line, elsewhere it writes a line every 5 s. */
+export function showProgress(describe: () => string): { end(): void } {
   const [everyMs, end] = process.stderr.isTTY ? [200, '\r'] : [5_000, '\n']
-  const timer = setInterval(() => void process.stderr.write(`${tell()}${end}`), everyMs)
+  const timer = setInterval(() => void process.stderr.write(`${describe()}${end}`), everyMs)
   return {
     end() {
       clearInterval(timer)

@@ -16,30 +16,31 @@ interface ReplayArguments {
   readonly rate: number
 }
 
-/** `tributary replay <sink>`: writes what the log still has into a sink again. */
+/** `tributary replay <sink>`: writes events that are still in the log into a sink again. */
 export function replayCommand(): Command {
   return new Command('replay')
-    .description('Write events that the log still has into a sink again')
-    .addArgument(new Argument('<sink>', 'where to').choices(TARGETS))
-    .requiredOption('--from <time|id>', 'what was received since then', parsePoint)
-    .option('--to <time|id>', 'and until then; default: until now', parsePoint)
-    .option('--dry-run', 'only say how much of what it would be')
-    .option('--rate <events>', 'a second, at most', parsePositive, 5_000)
+    .description('Write events that are still in the log into a sink again')
+    .addArgument(new Argument('<sink>', 'sink to write to').choices(TARGETS))
+    .requiredOption('--from <time|id>', 'replay what was received since then', parsePoint)
+    .option('--to <time|id>', 'and received until then; default: until now', parsePoint)
+    .option('--dry-run', 'only print how many events would be written')
+    .option('--rate <events>', 'most events per second', parsePositive, 5_000)
     .addHelpText(
       'after',
       `
 Examples:
   $ tributary replay postgres --from 6h --dry-run          how many events of the last 6 h there are
-  $ tributary replay postgres --from 2026-11-01T09:30:00Z  after a restore of that time's backup
+  $ tributary replay postgres --from 2026-11-01T09:30:00Z  after restoring the backup of that time
   $ tributary replay mongo --from 2h --to 1h --rate 500
-  $ tributary replay mongo --from 0/1763780760125-0        from an entry on, in all partitions
+  $ tributary replay mongo --from 0/1763780760125-0        from this entry on, in all partitions
 
-A time is an age (30s, 5m, 2h, 3d) or a date, and means when an event was received; an id is what Tributary-Entry
-told the sender. The log has what was received within REPLAY_WINDOW_MS, at most REPLAY_MAX_BYTES.
-Safe beside running workers, and as often as you like: newer state is not overwritten, and what is there already
-stays as it is. Nothing is taken from the workers. What the sink refuses is counted by its reason; it became a dead
-letter when it came first, and does not become another one. Ctrl-C says from where to go on.
-docs/replay.md has the rest.`,
+A time is an age (30s, 5m, 2h, 3d) or a date, and is compared with the time when an event was received; an id is what
+the edge sent in the header Tributary-Entry. The log has what was received within REPLAY_WINDOW_MS, at most
+REPLAY_MAX_BYTES.
+It is safe while workers run, and may be repeated: newer state is not overwritten, and what is stored already does not
+change. It takes no entries from the workers. Events that the sink refuses are counted by reason; they became dead
+letters when they were first delivered, and are not dead-lettered again. Ctrl-C prints where to continue.
+docs/replay.md has the details.`,
     )
     .action(async (sink: TargetName, options: ReplayArguments) => {
       await withRedis('read the log', (connected) => replay(sink, options, connected))
@@ -79,27 +80,27 @@ async function replay(sink: TargetName, options: ReplayArguments, connected: Con
   if (signal.aborted) throw new CommandError(`Interrupted. To go on: --from ${next}`)
 }
 
-/** Brings page after page to its target. @returns where to go on after each of them */
+/** Writes page after page to the target, at the given rate. @yields the point to continue from after each page */
 async function* paced(
   pages: ReturnType<typeof readWindow>,
   { target, tally, rate, signal }: { target: Target; tally: ReplayTally; rate: number; signal: AbortSignal },
 ): AsyncGenerator<string> {
   const began = performance.now()
-  let brought = 0
+  let written = 0
   for await (const { entries, next } of pages) {
-    // Steps of about a tenth of a second, so that a low rate is even and an interruption is noticed.
+    // A step takes about a tenth of a second, so that a low rate is even and an interruption is noticed.
     const step = Math.max(1, Math.min(entries.length, Math.floor(rate / 10)))
     for (let start = 0; start < entries.length; start += step) {
       signal.throwIfAborted()
-      brought += await target.take(entries.slice(start, start + step), tally)
-      const ahead = (brought / rate) * 1_000 - (performance.now() - began)
+      written += await target.take(entries.slice(start, start + step), tally)
+      const ahead = (written / rate) * 1_000 - (performance.now() - began)
       if (ahead > 0) await sleep(ahead, undefined, { signal }).catch(() => undefined)
     }
     yield next
   }
 }
 
-/** What is no bug is told with the point to go on from: what was written stays. */
+/** Adds the point to continue from to an error that is no bug: what was written stays. */
 function stopped(error: unknown, next: string): unknown {
   const known = redisError(error, 'read the log')
   if (known === error && !(error instanceof Error && error.name === 'TransientError')) return error

@@ -10,9 +10,9 @@ import { lifetimeSeconds, openContracts, type Senders } from '../dev/traffic/sig
 import { table } from '../text.js'
 import { interruption, parsePositive, parseShare, parseWhole } from './command.js'
 
-/** How often a request is tried: with the pauses between them about 20 s, longer than an edge takes to restart. */
+/** Attempts for each request. With their pauses they take about 20 s, longer than an edge takes to restart. */
 const ATTEMPTS = 10
-/** So many unexpected answers are described. */
+/** Most unexpected answers that are described. */
 const DESCRIBED = 5
 
 interface SendArguments {
@@ -28,30 +28,37 @@ interface SendArguments {
   readonly print?: boolean
 }
 
-/** `tributary send`: sample requests to an edge. */
+/** `tributary send`: sends sample requests to an edge. */
 export function sendCommand(): Command {
   const names = CONTRACTS.map(({ name }) => name)
   return new Command('send')
     .description('Send sample requests of every contract to an edge, and check its answers')
-    .option('--url <url>', 'of the edge', parseUrl, 'http://127.0.0.1:8080')
-    .addOption(new Option('--contract <name...>', 'only these').choices(names).default(names, 'all'))
-    .option('--count <requests>', 'how many', parseWhole, 100)
-    .option('--rate <requests>', 'a second', parsePositive, 50)
-    .option('--seed <number>', 'the same requests again, but for the time in them', parseWhole, 1)
-    .option('--late <share>', 'events that are minutes older than what was sent before', parseShare, 0.05)
-    .option('--duplicate <share>', 'bodies that are sent again', parseShare, 0.05)
-    .option('--invalid <share>', 'requests to be refused or dead-lettered', parseShare, 0.05)
+    .option('--url <url>', 'URL of the edge', parseUrl, 'http://127.0.0.1:8080')
+    .addOption(
+      new Option('--contract <name...>', 'only these contracts').choices(names).default(names, 'all'),
+    )
+    .option('--count <requests>', 'number of requests', parseWhole, 100)
+    .option('--rate <requests>', 'requests per second', parsePositive, 50)
+    .option('--seed <number>', 'the same seed makes the same requests, except for their times', parseWhole, 1)
+    .option(
+      '--late <share>',
+      'share of events that are minutes older than those sent before',
+      parseShare,
+      0.05,
+    )
+    .option('--duplicate <share>', 'share of bodies that are sent again', parseShare, 0.05)
+    .option('--invalid <share>', 'share of requests that must be refused or dead-lettered', parseShare, 0.05)
     .option('--no-redeliver', 'do not try again after 429, 5xx or no answer')
-    .option('--print', 'send nothing, print curl lines for bash')
+    .option('--print', 'send nothing; print curl lines for bash')
     .addHelpText(
       'after',
       `
 Examples:
   $ tributary send                                       100 requests in 2 s
   $ tributary send --contract cdc --count 5000 --rate 500
-  $ tributary send --invalid 0 --duplicate 0.5           half of it again
+  $ tributary send --invalid 0 --duplicate 0.5           half of the requests are repeats
   $ tributary send --url https://edge.example.com        an edge elsewhere
-  $ tributary send --print --count 3 | bash              the same by curl
+  $ tributary send --print --count 3 | bash              the same with curl
 
 Requests are signed by the first scheme of <CONTRACT>_AUTH with the first of <CONTRACT>_SECRETS (CDC_SECRETS, ...),
 as the edge has them in its environment; with <CONTRACT>_AUTH=none they are not signed.`,
@@ -111,7 +118,7 @@ async function send(
   process.stdout.write(`${table(['CONTRACT', 'ANSWER', 'REQUESTS'], rows, ['REQUESTS'])}\n`)
   process.stdout.write(`${summary(report, (performance.now() - start) / 1_000)}\n`)
   if (signal.aborted) throw new Error(`Interrupted after ${report.sent} of ${count} requests`)
-  if (report.unexpected.length + report.unanswered > 0) throw new Error(complaint(report))
+  if (report.unexpected.length + report.unanswered > 0) throw new Error(describeFailures(report))
 }
 
 function summary({ sent, acknowledged, redelivered }: SendReport, seconds: number): string {
@@ -120,15 +127,15 @@ function summary({ sent, acknowledged, redelivered }: SendReport, seconds: numbe
   return `${pace}: ${acknowledged.length} accepted${again}`
 }
 
-function complaint({ unexpected, unanswered }: SendReport): string {
+function describeFailures({ unexpected, unanswered }: SendReport): string {
   const lines = unexpected.slice(0, DESCRIBED).map(describe)
   const more = unexpected.length > DESCRIBED ? [`... and ${unexpected.length - DESCRIBED} more`] : []
-  const silence =
+  const missing =
     unanswered > 0
-      ? [`${unanswered} without an answer: nobody knows whether the edge has them. Is it running?`]
+      ? [`${unanswered} without an answer: the edge may or may not have accepted them. Is it running?`]
       : []
   const head = `${unexpected.length + unanswered} answers are not as expected:`
-  return [head, ...[...lines, ...more, ...silence].map((line) => `  ${line}`)].join('\n')
+  return [head, ...[...lines, ...more, ...missing].map((line) => `  ${line}`)].join('\n')
 }
 
 function describe({ request, label }: Delivery): string {
@@ -136,7 +143,10 @@ function describe({ request, label }: Delivery): string {
   return `${request.contract.name}, ${request.kind}: ${label} instead of ${request.expect}${hint}`
 }
 
-/** @throws Error with the remedy where nothing answers at all: better known before than after ten attempts each */
+/**
+ * Checks that an edge answers, before each request is tried ten times in vain.
+ * @throws Error with the remedy where nothing answers
+ */
 async function reach(url: string): Promise<void> {
   const connections = openConnections(url, 1, 5_000)
   try {
@@ -144,7 +154,7 @@ async function reach(url: string): Promise<void> {
   } catch (error) {
     const why = (error as NodeJS.ErrnoException).code ?? String(error)
     throw new Error(
-      `No edge answers at ${url} (${why}). Start one (\`tributary dev\`, \`tributary start edge\`), or name its address by --url`,
+      `No edge answers at ${url} (${why}). Start one (\`tributary dev\`, \`tributary start edge\`), or give its address with --url`,
       { cause: error },
     )
   } finally {
@@ -152,7 +162,7 @@ async function reach(url: string): Promise<void> {
   }
 }
 
-/** Progress on standard error: rewritten in place on a terminal, else a line every 5 s. */
+/** Writes progress to standard error: on a terminal it rewrites one line, elsewhere it writes a line every 5 s. */
 function showProgress(count: number): { add(label: string): void; end(): void } {
   const [everyMs, end] = process.stderr.isTTY ? [200, '\r'] : [5_000, '\n']
   let [answered, accepted] = [0, 0]

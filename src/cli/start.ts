@@ -10,7 +10,7 @@ import { createLog } from '../telemetry/log.js'
 /** The roles of a process; each is a file of `workers/`. */
 export const ROLES: readonly string[] = ['edge', 'postgres', 'mongo', 'feed', 'maintenance']
 
-/** `tributary start <role...>`: what containers run. */
+/** `tributary start <role...>`: the command that containers run. */
 export function startCommand(): Command {
   return new Command('start')
     .description('Run one role or several in this process, until SIGTERM')
@@ -20,13 +20,13 @@ export function startCommand(): Command {
       `
 Examples:
   $ tributary start edge                take webhooks on PORT
-  $ tributary start postgres            land events in Postgres; run as many as you like
-  $ tributary start feed                put what is valid into the clean feed, once
-  $ tributary start maintenance         trim the log; one is enough, two are safe
-  $ tributary start edge postgres mongo several in one process
+  $ tributary start postgres            write events to Postgres; run any number of them
+  $ tributary start feed                write valid events to the clean feed, once each
+  $ tributary start maintenance         trim the log; one is enough, more are safe
+  $ tributary start edge postgres mongo several roles in one process
 
-SIGTERM finishes what is in flight within SHUTDOWN_TIMEOUT_MS; a second one leaves at once.
-Nothing that was acknowledged is lost either way.`,
+On SIGTERM the process finishes what is in flight, within SHUTDOWN_TIMEOUT_MS; on a second SIGTERM it exits at once.
+No acknowledged event is lost in either case.`,
     )
     .action(startRoles)
 }
@@ -40,10 +40,10 @@ async function startRoles(names: string[]): Promise<void> {
   const http = names.includes('edge') ? chooseHttp(config.EDGE_HTTP).name : undefined
   const log = createLog(config.LOG_LEVEL, names.join(','))
   const lifecycle = createLifecycle(config.SHUTDOWN_TIMEOUT_MS, log)
-  // `tributary dev` holds a channel to its roles: it is told when they run, and when it dies they do not stay behind.
+  // `tributary dev` has an IPC channel to its roles: a role reports on it that it runs, and stops when `dev` dies.
   process.once('disconnect', () => lifecycle.stop('the process that started this one is gone'))
   try {
-    // Only here: OpenTelemetry's SDK takes 0.2 s to load, and no other command needs it.
+    // Imported only here: OpenTelemetry's SDK takes 0.2 s to load, and no other command needs it.
     const { inFormatOf } = await import('../telemetry/prometheus.js')
     const { startTelemetry } = await import('../telemetry/sdk.js')
     const telemetry = startTelemetry(config, names, log)
@@ -54,7 +54,7 @@ async function startRoles(names: string[]): Promise<void> {
     lifecycle.onClose('the admin port', () => admin.close())
     admin.answer('/status', page.read)
     admin.answer('/metrics', async (accept) => inFormatOf(accept, await telemetry.metrics.text()))
-    // Side by side: a role that waits for its store holds up no other.
+    // All roles start at the same time: one that waits for its store does not delay the others.
     const starting = Array.from(new Set(names), async (name) => {
       const role = (await import(`../../workers/${name}.js`)) as { start: Role }
       await role.start({ config, log, lifecycle, admin, telemetry })

@@ -6,12 +6,12 @@ import { interruption, parsePositive } from './command.js'
 import { withRedis } from './connection.js'
 import { ROLES } from './start.js'
 
-/** `tributary status`: how far each sink is. */
+/** `tributary status`: how far each sink is behind. */
 export function statusCommand(): Command {
   return new Command('status')
     .description('Show how far each sink is behind, and its dead letters')
-    .option('--json', 'print JSON, one object a line')
-    .option('--watch <seconds>', 'again and again, until Ctrl-C', parsePositive)
+    .option('--json', 'print JSON, one object per line')
+    .option('--watch <seconds>', 'print again after this time, until Ctrl-C', parsePositive)
     .addHelpText(
       'after',
       `
@@ -20,12 +20,13 @@ Examples:
   $ tributary status --watch 2
   $ tributary status --json | jq '.groups[] | select(.oldestAgeMs > 60000) | .group'
 
-UNDELIVERED was read by no worker yet, PENDING by one that has not finished with it. OLDEST is the age of the
-oldest of both. WORKERS are those that have ever got an entry; silent ones hold entries for longer than LEASE_MS.
-Asks REDIS_URL only. Counting takes Redis about 3 ms for 1,000 dead letters, in steps of that length.`,
+UNDELIVERED entries have been read by no worker yet; PENDING entries by a worker that has not acknowledged them yet.
+OLDEST is the age of the oldest of both. WORKERS are those that have ever read an entry; a silent worker has had
+pending entries for longer than LEASE_MS.
+This command needs REDIS_URL only. Counting takes Redis about 3 ms for 1,000 dead letters, in steps of that length.`,
     )
     .action(async ({ json = false, watch }: { json?: boolean; watch?: number }) => {
-      await withRedis('tell the figures', async ({ config, redis }) => {
+      await withRedis('read the figures', async ({ config, redis }) => {
         const show = async () => {
           const status = await readStatus(redis, config, ROLES)
           const clear = watch && process.stdout.isTTY ? '\u001b[H\u001b[2J' : ''
@@ -38,7 +39,7 @@ Asks REDIS_URL only. Counting takes Redis about 3 ms for 1,000 dead letters, in 
     })
 }
 
-/** A group without workers whose oldest entry is older than this is pointed at, in ms. */
+/** Age of the oldest entry, in ms, from which a group without workers gets a hint. */
 const UNREAD_MS = 600_000
 
 const COLUMNS = ['GROUP', 'UNDELIVERED', 'PENDING', 'OLDEST', 'WORKERS', 'DEAD LETTERS'] as const
@@ -57,7 +58,9 @@ function showStatus({ groups, edge }: Status, partitions: number): string {
   const hints = groups.flatMap(({ group, missingPartitions, consumers, oldestAgeMs = 0 }) => {
     if (missingPartitions === 0) {
       if (consumers > 0 || oldestAgeMs < UNREAD_MS) return []
-      return [`${group}: nobody reads it, and the log is kept for its sake. docs/replay.md tells what to do.`]
+      return [
+        `${group}: no worker reads this group, and the log is kept for it. docs/replay.md says what to do.`,
+      ]
     }
     const where =
       missingPartitions === partitions ? '' : ` in ${missingPartitions} of ${partitions} partitions`

@@ -1,15 +1,15 @@
 import type { InteractionUpdate } from '../../schemas/interaction-update.js'
 
-/** What is to be written back to CXone. */
+/** An update of one interaction's attributes in CXone. */
 export interface AttributesUpdate {
   readonly interactionId: string
-  /** Two events with the same key are one: the second makes no update. */
+  /** Two events with the same key count as one: the second makes no update. */
   readonly idempotencyKey: string
-  /** By CXone's names. Empty where the event has nothing to write: then it is skipped. */
+  /** Values by CXone's names. Empty where the event has nothing to write: then it is skipped. */
   readonly attributes: Readonly<Record<string, unknown>>
 }
 
-/** Makes of an event what CXone is to be told. */
+/** Maps an event to the update for CXone. */
 export function toAttributesUpdate(event: InteractionUpdate): AttributesUpdate {
   const { interactionId, timestamp, legacyCrmId, sourceChannel, attributes } = event
   const mapped = {
@@ -26,7 +26,7 @@ export function toAttributesUpdate(event: InteractionUpdate): AttributesUpdate {
   }
 }
 
-/** Attributes come from outside: what an object has inherited is not theirs. */
+/** The sender chooses the names of attributes, so only an object's own properties count, not inherited ones. */
 function own(attributes: InteractionUpdate['attributes'], name: string): unknown {
   return attributes && Object.hasOwn(attributes, name) ? attributes[name] : undefined
 }

@@ -2,20 +2,20 @@ import { stdout } from 'node:process'
 import type { WorkerFigures } from '../health/stats.js'
 import { duration, table } from '../text.js'
 
-/** What the live table shows of one sink. */
+/** A row of the live table: one sink. */
 export interface SinkRow {
   readonly sink: string
   /** `undefined` while the worker does not answer. */
   readonly figures: WorkerFigures | undefined
-  /** Entries that the group has yet to read or to settle. */
+  /** Entries that the group has not read or not acknowledged yet. */
   readonly pending: number
 }
 
 const FIGURES = ['acknowledged', 'per second', 'dead letters', 'pending', 'lag p50', 'lag p99'] as const
 
 /**
- * The live table: redrawn in place on a terminal, a line a sink and call elsewhere.
- * @returns a function that shows the figures of now; call it once a second
+ * The live table: on a terminal it is redrawn in place; elsewhere each call writes one line.
+ * @returns a function that shows the present figures; call it once a second
  */
 export function liveTable(write: (text: string) => void, isTerminal = stdout.isTTY === true) {
   let before: { at: number; acknowledged: ReadonlyMap<string, number>; accepted: number } | undefined
@@ -46,8 +46,10 @@ export function liveTable(write: (text: string) => void, isTerminal = stdout.isT
       write(`${drawn > 0 ? `\u001b[${drawn}A` : ''}${lines.map((line) => `\u001b[2K${line}\n`).join('')}`)
       drawn = lines.length
     } else {
-      const told = cells.map((row) => [row.sink, ...FIGURES.map((name) => `${name} ${row[name]}`)].join(', '))
-      write(`${head}; ${told.join('; ')}\n`)
+      const figures = cells.map((row) =>
+        [row.sink, ...FIGURES.map((name) => `${name} ${row[name]}`)].join(', '),
+      )
+      write(`${head}; ${figures.join('; ')}\n`)
     }
   }
 }

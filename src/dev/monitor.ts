@@ -9,9 +9,9 @@ import type { DevRun } from './run.js'
 
 /** The live table of a run. */
 export interface Monitor {
-  /** One more request was accepted. */
+  /** Call for each accepted request. */
   accepted(): void
-  /** Shows the figures a last time. */
+  /** Shows the figures one last time and stops. */
   end(): Promise<void>
 }
 
@@ -37,7 +37,7 @@ export function startMonitor(
     for (const { sink, figures } of rows) {
       if (seen.has(sink) || !figures?.acknowledged) continue
       seen.add(sink)
-      // Of the command, so that it counts what a first run has to install and to start.
+      // Counted from the start of the command, so that it includes what a first run installs and starts.
       say(`First event in ${sink} after ${(performance.now() / 1_000).toFixed(1)} s`)
     }
     draw(accepted, rows)
@@ -48,7 +48,7 @@ export function startMonitor(
       await sleep(1_000, undefined, { signal: ended.signal }).catch(() => undefined)
     }
   })()
-  if (!services.mongo) say('There is no MongoDB: its events stay in the stream, for a worker to come')
+  if (!services.mongo) say('There is no MongoDB: its events stay in the stream until a worker for it runs')
   return {
     accepted: () => {
       accepted++

@@ -7,21 +7,21 @@ import { reason } from './services/service.js'
 
 const MB = 1_048_576
 
-/** What the servers and the five roles take when they have just started; seen: 1,000 MB. */
+/** Memory that the servers and the five roles need after a start; measured: 1,000 MB. */
 const MEMORY_MB = 1_000
-/** What is downloaded and what the servers write at first; seen: 210 MB. */
+/** Disk for downloads and the servers' first files; measured: 210 MB. */
 const DISK_MB = 500
 
-/** What there is of memory and disk, in MB. */
+/** Free memory and disk, in MB. */
 export interface Room {
   readonly memory: number
   readonly disk: number
 }
 
 /**
- * Looks for all that makes a start impossible, before anything is downloaded, installed or migrated.
+ * Checks for everything that makes a start impossible, before anything is downloaded, installed or migrated.
  * @param home absolute path of the folder for data and downloads
- * @throws Error that names each cause with its remedy, one a line
+ * @throws Error that names each cause with its remedy, one per line
  */
 export async function preflight(
   config: Config,
@@ -73,7 +73,7 @@ function checkRoom({ memory, disk }: Room, home: string): void {
   if (memory < MEMORY_MB) {
     lacks.push(
       `There are ${Math.floor(memory)} MB of memory, and the servers and roles need ${MEMORY_MB} MB. Give the machine ` +
-        'or container more, or set REDIS_URL, POSTGRES_URL and MONGODB_URL to servers elsewhere and run roles singly.',
+        'or container more, or set REDIS_URL, POSTGRES_URL and MONGODB_URL to servers elsewhere and run roles one at a time.',
     )
   }
   if (disk < DISK_MB) {

@@ -3,60 +3,60 @@ import { once } from 'node:events'
 import { createWriteStream } from 'node:fs'
 import type { Environment } from '../config.js'
 
-/** `tributary start <role>` as a process of its own. */
+/** A process that runs `tributary start <role>`. */
 export interface RoleProcess {
   readonly role: string
   readonly pid: number
-  /** On which it can be asked. */
+  /** Port of its figures. */
   readonly adminPort: number
-  /** Resolves to what it exits with: a code, or the signal that ended it. */
+  /** Resolves when it exits, to its exit code or the signal that ended it. */
   readonly exited: Promise<number | string>
   kill(signal: NodeJS.Signals): void
 }
 
-/** Whether a role brings events to a sink of its name. */
+/** Whether a role writes events to the sink of the same name. */
 export function isSinkRole({ role }: RoleProcess): boolean {
   return role !== 'edge' && role !== 'maintenance'
 }
 
-/** What a role's process is started with. */
+/** Options of {@link startRole}. */
 export interface RoleOptions {
   /** Path of the compiled `main.js`. */
   readonly main: string
   readonly role: string
   readonly env: Environment
-  /** Default: any that is free. */
+  /** Default: any free port. */
   readonly adminPort?: number
-  /** File that gets its log. */
+  /** File to which its log is appended. */
   readonly logFile: string
-  /** Is told the message of every line that is a warning or worse. */
+  /** Called with the message of each log line that is a warning or worse. */
   readonly onWarning: (message: string) => void
 }
 
-/** As the image has it, and the shebang of `main.ts`. What this process was started with goes before it. */
+/** The same flags as in the image and in the shebang of `main.ts`. Flags of this process override them. */
 const NODE_FLAGS = ['--max-semi-space-size=32']
 
 /** pino's number for `warn`. */
 const WARN = 40
 
 /**
- * Starts a role and waits until it tells by its channel that it runs, and on which admin port.
- * @throws Error with its last words, where it ends before that
+ * Starts a role and waits until it reports, over its IPC channel, that it runs and on which admin port.
+ * @throws Error with the last lines of its output, where it ends before that
  */
 export async function startRole(options: RoleOptions, signal: AbortSignal): Promise<RoleProcess> {
   const { main, role, env, logFile, onWarning } = options
   const child = fork(main, ['start', role], {
     env: { ...env, ADMIN_PORT: String(options.adminPort ?? 0) },
     execArgv: [...NODE_FLAGS, ...process.execArgv],
-    // In a group of its own: Ctrl-C is for us, and we stop the roles when it is their turn.
+    // In its own process group: Ctrl-C reaches only this process, which stops the roles in the right order.
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   })
-  const lastWords = captureLog(child, logFile, (message) => onWarning(`${role}: ${message}`))
+  const lastLines = captureLog(child, logFile, (message) => onWarning(`${role}: ${message}`))
   const exited = once(child, 'exit').then(([code, by]) => (code ?? by) as number | string)
   const { pid = 0 } = child
   const died = exited.then((code) => {
-    throw new Error(`${role} ended (${code}) before it was ready:\n${lastWords()}`)
+    throw new Error(`${role} ended (${code}) before it was ready:\n${lastLines()}`)
   })
   died.catch(() => undefined)
   try {
@@ -68,7 +68,7 @@ export async function startRole(options: RoleOptions, signal: AbortSignal): Prom
   }
 }
 
-/** Writes a process's output to its file. @returns what it said last */
+/** Writes a process's output to its file. @returns a function that gives its last lines */
 function captureLog(
   child: ChildProcess,
   logFile: string,
@@ -99,13 +99,13 @@ function readLine(line: string): { message: string; level: number } {
   return { message: [msg, err?.message].filter(Boolean).join(': '), level }
 }
 
-/** Asks a role for its figures. @returns `undefined` while it does not answer */
+/** Reads a role's figures. @returns `undefined` while it does not answer */
 export async function readStats<T>({ role, adminPort }: RoleProcess): Promise<T | undefined> {
   try {
     const answer = await fetch(`http://127.0.0.1:${adminPort}/stats`, { signal: AbortSignal.timeout(1_000) })
     return ((await answer.json()) as Record<string, T>)[role]
   } catch {
-    // A role that is being killed or is busy is shown by its absence, and asked again a second later.
+    // A role that is busy or being killed has no figures now; the table asks again a second later.
     return undefined
   }
 }

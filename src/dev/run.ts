@@ -15,21 +15,21 @@ import { freePort } from './services/port.js'
 
 const ROLES = ['edge', 'postgres', 'mongo', 'feed', 'maintenance'] as const
 
-/** Cores that one edge, Redis, the workers and the stores have enough to do with. */
+/** Number of cores that one edge, Redis, the workers and the stores keep busy. */
 const CORES_OF_ONE_EDGE = 2
 
 /**
- * The roles of a run, each in a process of its own: a second edge on the same port where a further core is there for it.
+ * The roles of a run, each in its own process. Where there are more cores, a second edge runs on the same port.
  * @param sharesPort whether the edge's HTTP server can share a port
  */
 export function rolesOf(cores: number, sharesPort: boolean): readonly string[] {
   return cores > CORES_OF_ONE_EDGE && sharesPort ? [...ROLES, 'edge'] : ROLES
 }
 
-/** A running Tributary with everything it needs. */
+/** A running Tributary with all its servers. */
 export interface DevRun {
   readonly config: Config
-  /** Of the edge, without a path. */
+  /** URL of the edge, without a path. */
   readonly url: string
   readonly services: Services
   readonly roles: readonly RoleProcess[]
@@ -38,8 +38,8 @@ export interface DevRun {
 }
 
 /**
- * Starts servers, migrates, starts the roles; all of it ends with the lifecycle.
- * @throws Error that says what is missing or in the way
+ * Starts the servers, migrates the stores, and starts the roles; the lifecycle stops them.
+ * @throws Error that says what is missing or prevents the start
  */
 export async function startRun(
   config: Config,
@@ -74,8 +74,9 @@ export async function startRun(
 }
 
 /**
- * The ports of this run, before anything is installed or started. Of an admin port that is 0 its role chooses.
- * @param roles how many need an admin port
+ * Chooses the ports of this run, before anything is installed or started. A role chooses its admin port itself where
+ * it is 0.
+ * @param roles number of roles that need an admin port
  * @throws Error that names the variable of a port that is taken
  */
 async function choosePorts(
@@ -136,10 +137,10 @@ async function startRoles(
     })
     return running
   })
-  // All of them, so that none is left behind when another does not start.
+  // Waits for all of them, so that every started role is stopped with the lifecycle where another does not start.
   const started = await Promise.allSettled(starting)
-  return started.flatMap((one) => {
-    if (one.status === 'rejected') throw one.reason
-    return one.value ?? []
+  return started.flatMap((start) => {
+    if (start.status === 'rejected') throw start.reason
+    return start.value ?? []
   })
 }

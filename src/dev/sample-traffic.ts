@@ -16,23 +16,23 @@ import { sampleRequests } from './traffic/samples.js'
 import { type Delivery, type SendReport, sendTraffic, transmit } from './traffic/sender.js'
 import { lifetimeSeconds, openContracts } from './traffic/signing.js'
 
-/** What sample traffic consists of: a little of everything that goes wrong in production. */
+/** Shares of sample traffic: a little of everything that goes wrong in production. */
 const SHARES = { late: 0.05, duplicate: 0.05, invalid: 0.05 }
-/** How long the workers get to finish after the traffic, in ms. */
+/** Time for the workers to finish after the traffic, in ms. */
 const DRAIN_MS = 120_000
 
-/** What the command line asks for. */
+/** Options of the sample traffic. */
 export interface TrafficOptions {
   /** Requests a second. */
   readonly rate: number
   readonly seed: number
-  /** How long to send, in ms; until Ctrl-C where it is left out. */
+  /** How long to send, in ms; without it, until Ctrl-C. */
   readonly for?: number
 }
 
 /**
- * Sends sample traffic and shows what becomes of it, until the time is over or the run is stopped.
- * With `--for` it waits for the workers and takes the ledger.
+ * Sends sample traffic and shows the live table, until the time is over or the run is stopped.
+ * With `--for` it then waits for the workers and takes the ledger.
  * @returns the exit code: 0 only if the ledger balances and every answer was the expected one
  */
 export async function runTraffic(run: DevRun, options: TrafficOptions): Promise<number> {
@@ -46,7 +46,7 @@ export async function runTraffic(run: DevRun, options: TrafficOptions): Promise<
     say('The traffic has stopped; waiting for the workers ...')
     await drained(run, redis, partitions)
     await monitor.end()
-    return await settleUp(run, report, redis, partitions)
+    return await printLedger(run, report, redis, partitions)
   } finally {
     await monitor.end()
     redis.disconnect()
@@ -68,7 +68,7 @@ export async function printInvitation({ config, url, lifecycle, say }: DevRun): 
   await sleep(2 ** 31 - 1, undefined, { signal: lifecycle.stopping }).catch(() => undefined)
 }
 
-/** Stops the source of requests at the end, so that every request that was sent gets its answer. */
+/** Takes items until the time is over. Ends only the source, so that every sent request still gets its answer. */
 function* until<T>(isOver: () => boolean, items: Iterable<T>): Generator<T> {
   for (const item of items) {
     if (isOver()) return
@@ -76,7 +76,7 @@ function* until<T>(isOver: () => boolean, items: Iterable<T>): Generator<T> {
   }
 }
 
-/** @returns the account of all requests; without `--for` nothing, for an account without end fills the memory */
+/** @returns the report on all requests; `undefined` without `--for`, because an endless report fills the memory */
 async function send(
   { config, url, lifecycle }: DevRun,
   { seed, rate, for: forMs }: TrafficOptions,
@@ -107,7 +107,7 @@ async function drained(run: DevRun, redis: RedisClient, partitions: readonly Par
   }
 }
 
-async function settleUp(
+async function printLedger(
   { config, services, say }: DevRun,
   report: SendReport,
   redis: RedisClient,

@@ -1,13 +1,12 @@
 import { RejectedError } from '../errors.js'
 
 /**
- * Writes items together and finds those that the store refuses: a part that is refused is halved until the
- * guilty items stand alone, and everything else is written. Costs one attempt where nothing is refused,
- * O(k log n) for k guilty items among n.
- * @param write stores all the items that it is given or none of them; throws {@link RejectedError} where the
- * store refuses at least one of them
- * @returns the refused items, each with its own refusal; all others are written
- * @throws whatever else `write` throws: then some of the items may be written
+ * Writes items together and finds those that the store refuses: it halves a refused part until each refused item
+ * stands alone, and writes all the others. Costs one attempt where nothing is refused, O(k log n) attempts for k
+ * refused items among n.
+ * @param write stores all of its items or none; throws {@link RejectedError} where the store refuses at least one
+ * @returns the refused items, each with its own error; all others are written
+ * @throws any other error of `write`: then some of the items may be written
  */
 export async function bisect<T>(
   items: readonly T[],

@@ -1,43 +1,43 @@
 import { unlessAborted } from '../abort.js'
 
-/** A write that has failed, and is tried again. */
-interface Probe {
+/** The write that has failed and is being retried. */
+interface RetriedWrite {
   readonly write: object
   readonly over: Promise<void>
   end(): void
 }
 
 /**
- * While a store fails, one write alone is tried again: the first that failed. The others wait for it, so that a store
- * that comes back meets one batch of each worker, and not all that has piled up.
+ * While a store fails, each worker retries only one write: the first that failed. Its other writes wait, so that a
+ * store that recovers gets one batch from each worker, and not everything that has piled up.
  */
 export class RetryGate {
-  #probe: Probe | undefined
+  #retried: RetriedWrite | undefined
 
   /**
-   * Waits while another write is the probe.
-   * @param write known by its identity, at each attempt the same
+   * Waits while another write is being retried.
+   * @param write any object, the same one at each attempt of a write
    * @throws the signal's reason, once it is aborted
    */
   async pass(write: object, signal: AbortSignal): Promise<void> {
-    while (this.#probe && this.#probe.write !== write) await unlessAborted(this.#probe.over, signal)
+    while (this.#retried && this.#retried.write !== write) await unlessAborted(this.#retried.over, signal)
   }
 
-  /** A write has failed for the time being. @returns whether it is the probe */
+  /** Call after a transient failure of a write. @returns whether this write is the one that is retried */
   fail(write: object): boolean {
-    this.#probe ??= probeOf(write)
-    return this.#probe.write === write
+    this.#retried ??= retriedWrite(write)
+    return this.#retried.write === write
   }
 
-  /** A write has come to its end. */
+  /** Call when a write has ended, with success or for good. */
   end(write: object): void {
-    if (this.#probe?.write !== write) return
-    this.#probe.end()
-    this.#probe = undefined
+    if (this.#retried?.write !== write) return
+    this.#retried.end()
+    this.#retried = undefined
   }
 }
 
-function probeOf(write: object): Probe {
+function retriedWrite(write: object): RetriedWrite {
   let end = (): void => {}
   const over = new Promise<void>((resolve) => {
     end = resolve

@@ -3,51 +3,51 @@ import type { State } from '../state/state.js'
 import type { Position } from '../state/version.js'
 import type { Report } from '../telemetry/command.js'
 
-/** What is brought to a sink, as every kind of it is. */
+/** What all kinds of items for a sink have in common. */
 export interface SinkItem {
-  /** What it is about. */
+  /** Key of the entity or record. */
   readonly key: string
-  /** The event's own timestamp, in milliseconds since 1970, where it is known. */
+  /** The event's own timestamp, in milliseconds since 1970; `undefined` where unknown. */
   readonly eventTime?: number | undefined
-  /** The event that said it; of several folded ones the first. */
+  /** Position of the event; where several events were folded, of the first. */
   readonly origin: Position
 }
 
-/** What one event says of one entity. Its key is `_id` in MongoDB, the primary key in Postgres. */
+/** The change of one entity by one event. Its key is `_id` in MongoDB, the primary key in Postgres. */
 export interface Change extends SinkItem {
   readonly entity: Entity
   readonly state: State
 }
 
 /**
- * One event as the clean feed has it. A `Sink<FeedRecord>` takes the first record of each key within its
- * retention and leaves out the others, whether they are the same event again or another one: the Redis Stream of
- * `stream/feed.ts` does; a transactional producer of Kafka could.
+ * One event in the clean feed. A `Sink<FeedRecord>` keeps only the first record of each key within its retention,
+ * whether later ones are the same event or another one: the Redis Stream of `stream/feed.ts` does so; a transactional
+ * producer of Kafka could.
  */
 export interface FeedRecord extends SinkItem {
-  /** JSON. */
+  /** The record as JSON. */
   readonly value: string
-  /** Name of the contract that the event came in by. */
+  /** Name of the event's contract. */
   readonly contract: string
-  /** When it was received, in milliseconds since 1970. */
+  /** When the event was received, in milliseconds since 1970. */
   readonly receivedAt: number
   /** W3C `traceparent`; empty where the request was not traced. */
   readonly trace: string
 }
 
-/** A place that events are brought to. Writing an item again, late or out of order must change nothing. */
+/** A store that events are written to. Writing an item again, late or out of order must change nothing. */
 export interface Sink<Item = Change> {
   readonly name: string
   /**
-   * Joins items into what is stored; returns when all are durable.
-   * @param items of changes at most one for an entity and key
-   * @param report gets each command that it takes; one that is cut short comes later, or never
-   * @throws TransientError nothing is known to be written · BatchError<Item> names the rejected items, all
+   * Joins items into the stored state; returns when all are durable.
+   * @param items at most one change for each entity and key
+   * @param report called with each command; for an aborted command it may be called later, or never
+   * @throws TransientError: some items may be written, or none · BatchError<Item> with the rejected items: all
    * others are written · the signal's reason, once it is aborted
    */
   write(items: readonly Item[], signal: AbortSignal, report?: Report): Promise<void>
   /**
-   * Whether the store answers now, and takes writes as far as it tells; for readiness.
+   * Checks, for readiness, that the store answers and, as far as it can be asked, takes writes.
    * @throws TransientError with the cause where it does not
    */
   ping(signal: AbortSignal): Promise<void>

@@ -4,11 +4,11 @@ import { RetryGate } from './retry-gate.js'
 import type { Sink } from './sink.js'
 
 /**
- * A sink that keeps account of its writes: a store that is full or read-only answers every ping, and only the
- * write that fails tells. A ping fails while they do, with the store's own message. Of several writes that fail one
- * goes on trying: see {@link RetryGate}.
- * @param stats gets `failing`
- * @param onRecovery is told of the failing that has ended by a write
+ * Wraps a sink so that its ping fails while its writes fail, with the store's own message: a store that is full or
+ * read-only answers every ping, and only its writes fail. Where several writes fail, one is retried: see
+ * {@link RetryGate}.
+ * @param stats its `failing` is set and cleared
+ * @param onRecovery called when a write succeeds again, with the failure that has ended
  */
 export function watched<Item>(
   sink: Sink<Item>,

@@ -99,7 +99,7 @@ describe('`tributary dead show`', () => {
 
   test.each([
     ['0/1-1', 'Error: There is no dead letter 0/1-1'],
-    ['17', 'Error: "17" is no id of a dead letter'],
+    ['17', 'Error: "17" is not the id of a dead letter'],
   ])('%s is not there', async (id, message) => {
     await streams()
     expect(await dead('show', id)).toMatchObject({ exitCode: 1, err: expect.stringContaining(message) })

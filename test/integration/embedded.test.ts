@@ -97,7 +97,7 @@ describe.each(Object.entries(stores))('%s', (name, store) => {
     // The owner of a server that was left over is gone: any other number than its parent's stands for that.
     writeFileSync(join(folder(), `${name}.pid`), `${server} 999999\n`)
     const second = await store.start()
-    expect(reported).toContain(`stopping the ${name} that a killed run left behind (process ${server})`)
+    expect(reported).toContain(`stopping the ${name} of an earlier run that was killed (process ${server})`)
     expect(inspect(server ?? 0)).toBeUndefined()
     expect(await store.read(second.url)).toBe('kept')
   })
@@ -118,7 +118,7 @@ describe.each(Object.entries(stores))('%s', (name, store) => {
 describe('what a person is told', () => {
   test('an unknown choice lists the choices', async () => {
     const o = { ...own.options, choice: 'docker' }
-    await expect(startRedis(o)).rejects.toThrow('"docker" is no way to get Redis; use one of path, apt')
+    await expect(startRedis(o)).rejects.toThrow('"docker" is not a way to get Redis; use one of path, apt')
     await expect(startPostgres(o)).rejects.toThrow('use one of npm, system')
     await expect(startMongo(o)).rejects.toThrow('use one of mongod, memory-server, secantusdb, none')
   })
@@ -136,7 +136,7 @@ describe('what a person is told', () => {
 
   test('no MongoDB, when chosen, is said and is no error', async () => {
     expect(await startMongo({ ...own.options, choice: 'none' })).toBeUndefined()
-    expect(reported).toEqual(['MongoDB is left out, as chosen: nothing is written to it'])
+    expect(reported).toEqual(['MongoDB is left out, as EMBEDDED_MONGODB asks: nothing is written to it'])
   })
 
   test('a port that is taken is named', async () => {

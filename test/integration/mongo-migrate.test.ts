@@ -105,7 +105,7 @@ describe('migrate', () => {
 
   test('takes the place of nothing that is there already', async () => {
     await state().collection('contacts').insertOne({ theirs: 1 })
-    await expect(migrate()).rejects.toThrow(/0001_state failed: .+\.contacts is there already/)
+    await expect(migrate()).rejects.toThrow(/0001_state failed: .+\.contacts exists already/)
     expect(await state().collection('contacts').countDocuments()).toBe(1)
   })
 

@@ -119,7 +119,9 @@ test('`tributary status` points at a group that nobody reads, and leaves out a s
   vi.stubEnv('STREAM_PREFIX', first.events.split(':')[0])
   await redis.xgroup('CREATE', first.events, 'mongo', '0', 'MKSTREAM')
   await redis.xadd(first.events, `${Date.now() - 3_600_000}-0`, 'cdc', '{}')
-  expect((await runCommandLine(['status'])).out).toMatch(/^mongo: nobody reads it, .*docs\/replay\.md/m)
+  expect((await runCommandLine(['status'])).out).toMatch(
+    /^mongo: no worker reads this group, .*docs\/replay\.md/m,
+  )
   expect((await runCommandLine(['status'])).out).toMatch(/^postgres: no consumer group/m)
   vi.stubEnv('SINKS_NOT_RUN', 'postgres, feed')
   expect((await runCommandLine(['status'])).out).not.toMatch(/postgres|feed/)

@@ -10,7 +10,7 @@ import { showProgress } from '../progress.js'
 import { iso } from './formats.js'
 import { SELECTION_HELP, type SelectionOptions, selectionOf, withSelection } from './selection.js'
 
-/** Letters that one call removes: about 2 ms in which Redis does nothing else. */
+/** Most letters that one call removes: it blocks Redis for about 2 ms. */
 const CALL_LETTERS = 200
 
 interface DiscardOptions extends SelectionOptions {
@@ -24,11 +24,11 @@ interface DiscardOptions extends SelectionOptions {
 export function discardCommand(): Command {
   return withSelection(new Command('discard'))
     .description('Remove dead letters for good, and leave a trace of who did it and why')
-    .argument('[id...]', 'these alone')
-    .requiredOption('--because <text>', 'why: it is kept')
-    .option('--by <name>', 'who: it is kept', userName())
-    .option('--all', 'where nothing else says which')
-    .option('--dry-run', 'only say how many would be removed')
+    .argument('[id...]', 'only these letters')
+    .requiredOption('--because <text>', 'the reason, recorded in the trace')
+    .option('--by <name>', 'who discards, recorded in the trace', userName())
+    .option('--all', 'all letters; needed where no id or option selects any')
+    .option('--dry-run', 'only print how many would be removed')
     .addHelpText(
       'after',
       `
@@ -38,21 +38,21 @@ Examples:
   $ tributary dead discarded                               what was discarded, by whom and why
 
 ${SELECTION_HELP}
-Export them first if anybody may miss them: the trace has no body.`,
+Export letters first if they may be needed later: the trace has no body.`,
     )
     .action(
       async (ids: string[], { because, by, all = false, dryRun = false, ...options }: DiscardOptions) => {
         const selection = selectionOf(options, ids)
         if (Object.keys(selection).length === 0 && !all)
           throw new Error('Which letters? Give ids, options like --reason, or --all')
-        if (because.trim() === '') throw new Error('--because must say why: it is all that will be left')
+        if (because.trim() === '') throw new Error('--because needs a reason: only the trace with it remains')
         const signal = interruption()
         const count = await withRedis('work on dead letters', (post) =>
           discardAll(post, selection, { by, because }, dryRun, signal),
         )
         process.stdout.write(`${count} dead letters ${dryRun ? 'would be discarded' : 'discarded'}\n`)
         if (signal.aborted)
-          throw new Error('Interrupted; the other letters are where they were. Run it again')
+          throw new Error('Interrupted: the remaining letters are unchanged. Run the command again')
       },
     )
 }
@@ -94,8 +94,8 @@ async function discardAll(
 /** `tributary dead discarded`. */
 export function discardedCommand(): Command {
   return new Command('discarded')
-    .description('Show what was discarded last, by whom and why')
-    .option('--limit <letters>', 'how many are shown', parseWhole, 20)
+    .description('Show the letters that were discarded last, by whom and why')
+    .option('--limit <letters>', 'most letters to show', parseWhole, 20)
     .addHelpText(
       'after',
       `
@@ -104,7 +104,7 @@ Examples:
   $ tributary dead discarded --limit 1000
 
 "tributary" itself drops the oldest letters over the budget: DEAD_LETTER_MAX_BYTES, DEAD_LETTER_MAX_AGE_MS.
-The last 100,000 traces are kept in each partition.`,
+Each partition keeps its last 100,000 traces.`,
     )
     .action(async ({ limit }: { limit: number }) => {
       const traces = await withRedis('work on dead letters', ({ redis, partitions }) =>
@@ -125,7 +125,7 @@ The last 100,000 traces are kept in each partition.`,
     })
 }
 
-/** Of the account that this runs as; a container may have none. */
+/** Name of the user that runs this; in a container the user may have none. */
 function userName(): string {
   try {
     return userInfo().username

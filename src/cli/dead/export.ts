@@ -17,10 +17,10 @@ interface ExportOptions extends SelectionOptions {
 export function exportCommand(): Command {
   const formats = Object.keys(FORMATS)
   return withSelection(new Command('export'))
-    .description('Write dead letters as JSON, one a line; they stay where they are')
-    .argument('[id...]', 'these alone')
-    .addOption(new Option('--format <name>', 'what a line looks like').choices(formats).default('jsonl'))
-    .option('--output <file>', 'a new file instead of standard output')
+    .description('Write dead letters as JSON, one per line; the letters are not removed')
+    .argument('[id...]', 'only these letters')
+    .addOption(new Option('--format <name>', 'form of a line').choices(formats).default('jsonl'))
+    .option('--output <file>', 'write to this new file instead of standard output')
     .addHelpText(
       'after',
       `
@@ -29,7 +29,7 @@ Examples:
   $ tributary dead export --contract data-action --format c2
   $ tributary dead export --contract validated --format c5 | jq .validation_errors
 
-jsonl has all that is known. c2 and c5 are the records that the integrations publish:
+jsonl has all fields. c2 and c5 are the records that the integrations publish:
   c2  timestamp, original_payload, error_message, retry_count, status
   c5  dlq_timestamp, original_correlation_id, validation_errors, original_payload, consumer_version
 A payload that is not UTF-8 is written as "base64:" and its base64.
@@ -59,7 +59,7 @@ async function write(lines: AsyncIterable<string>, file: string | undefined): Pr
   } catch (error) {
     const { code, syscall } = error as NodeJS.ErrnoException
     if (syscall !== 'open') throw error
-    throw new CommandError(`${file} cannot be written (${code}): name a file that is not there yet`, {
+    throw new CommandError(`${file} cannot be written (${code}): name a file that does not exist yet`, {
       cause: error,
     })
   }

@@ -2,10 +2,10 @@ import { isUtf8 } from 'node:buffer'
 import { REASONS } from '../../errors.js'
 import type { DeadLetterHead, DeadLetterRecord } from '../../stream/dead-letters/record.js'
 
-/** Starts a payload that is not text. */
+/** Prefix of a payload that is not text. */
 const BASE64 = 'base64:'
 
-/** What an export can look like; the names are those of `--format`. */
+/** The forms of an exported line, by the names of `--format`. */
 export const FORMATS = {
   jsonl: (letter: DeadLetterRecord): object => ({ ...headJson(letter), body: payload(letter.body) }),
   c2: (letter: DeadLetterRecord): object => ({
@@ -27,7 +27,7 @@ export const FORMATS = {
 /** One of the keys of {@link FORMATS}. */
 export type Format = keyof typeof FORMATS
 
-/** All that is known of a letter but its body, as JSON has it. */
+/** All fields of a letter but its body, for JSON. */
 export function headJson(letter: DeadLetterHead): object {
   return {
     id: letter.id,
@@ -52,19 +52,19 @@ export function headJson(letter: DeadLetterHead): object {
   }
 }
 
-/** The raw bytes as text; where that would change them, or look like this, `base64:` and their base64. */
+/** The body as text. Where text would change its bytes, or starts with `base64:` itself: `base64:` and its base64. */
 function payload(body: Buffer): string {
   const text = body.toString()
   return isUtf8(body) && !text.startsWith(BASE64) ? text : `${BASE64}${body.toString('base64')}`
 }
 
-/** Where no shape was checked, the reason stands for it: the form has no other place. */
+/** The errors of the shape; where there are none, one made from the reason: the form has no other field for it. */
 function errorsOf({ errors, message, reason }: DeadLetterRecord): object[] {
   if (errors.length > 0) return errors.map(({ loc, msg, type }) => ({ loc, msg, type }))
   return [{ loc: [], msg: message, type: reason }]
 }
 
-/** What a reason means. */
+/** The meaning of a reason, for people. */
 export function meaningOf(reason: string): string {
   return new Map<string, string>(Object.entries(REASONS)).get(reason) ?? 'unknown to this version'
 }

@@ -7,7 +7,7 @@ import { withRedis } from '../connection.js'
 import { headJson } from './formats.js'
 import { SELECTION_HELP, type SelectionOptions, selectionOf, withSelection } from './selection.js'
 
-/** How many letters have one reason, of one sink and contract. */
+/** Number of letters with the same reason, sink and contract. */
 interface Count {
   readonly reason: string
   readonly sink: string
@@ -19,7 +19,7 @@ interface Count {
 export function listCommand(): Command {
   return withSelection(new Command('list'))
     .description('Count dead letters by reason, and show the newest')
-    .option('--limit <letters>', 'how many are shown', parseWhole, 20)
+    .option('--limit <letters>', 'most letters to show', parseWhole, 20)
     .option('--json', 'print JSON, one object')
     .addHelpText(
       'after',
@@ -31,7 +31,7 @@ Examples:
   $ tributary dead list --key c-1 --json | jq '.letters[].message'
 
 ${SELECTION_HELP}
-Reads every letter, but no bodies: about 13 us of Redis' time each, in steps of 3 ms.`,
+Reads every letter without its body. Each takes Redis about 13 us, in steps of 3 ms.`,
     )
     .action(async ({ limit, json, ...options }: SelectionOptions & { limit: number; json?: boolean }) => {
       const { counts, newest } = await withRedis('work on dead letters', async ({ redis, partitions }) =>
@@ -44,7 +44,7 @@ Reads every letter, but no bodies: about 13 us of Redis' time each, in steps of 
     })
 }
 
-/** Counts letters, and keeps the newest: as many as are wanted, whatever there is. */
+/** Counts all letters, and keeps the `limit` newest: the memory it needs does not grow with their number. */
 async function survey(
   letters: AsyncIterable<DeadLetterHead>,
   limit: number,
@@ -76,12 +76,14 @@ function show(counts: readonly Count[], newest: readonly DeadLetterHead[], now: 
   const total = counts.reduce((sum, { count }) => sum + count, 0)
   const countTable = table(
     ['REASON', 'SINK', 'CONTRACT', 'LETTERS'],
-    [...counts, { reason: 'all', sink: '', source: '', count: total }].map((one) => ({
-      REASON: one.reason,
-      SINK: one.sink,
-      CONTRACT: one.source,
-      LETTERS: String(one.count),
-    })),
+    [...counts, { reason: 'all', sink: '', source: '', count: total }].map(
+      ({ reason, sink, source, count }) => ({
+        REASON: reason,
+        SINK: sink,
+        CONTRACT: source,
+        LETTERS: String(count),
+      }),
+    ),
     ['LETTERS'],
   )
   if (newest.length === 0) return countTable

@@ -11,18 +11,18 @@ import { type Connected, withRedis } from '../connection.js'
 import { showProgress } from '../progress.js'
 import { SELECTION_HELP, type SelectionOptions, selectionOf, withSelection } from './selection.js'
 
-/** So many letters that would come back are described. */
+/** Most letters that would fail again and are described. */
 const DESCRIBED = 10
 
-/** What a redrive has come to. */
+/** The result of a redrive. */
 interface Report {
-  /** Moved to the log; in a dry run: that would be. */
+  /** Letters moved to the log; in a dry run, letters that would be moved. */
   redriven: number
-  /** Gone before their turn came: redriven or discarded by somebody else. */
-  gone: number
-  /** Left where they are, because they would come back, by the reason why. */
-  readonly left: Map<string, number>
-  /** The first of those, for people. */
+  /** Letters that another command has redriven or discarded meanwhile. */
+  missing: number
+  /** Letters that were not moved because they would fail again, counted by reason. */
+  readonly failing: Map<string, number>
+  /** Descriptions of the first of those letters. */
   readonly examples: string[]
 }
 
@@ -30,23 +30,23 @@ interface Report {
 export function redriveCommand(): Command {
   return withSelection(new Command('redrive'))
     .description('Send dead letters to their sinks again')
-    .argument('[id...]', 'these alone')
-    .option('--dry-run', 'only say what would be delivered, and what would fail again and why')
-    .option('--rate <letters>', 'a second', parsePositive, 1_000)
+    .argument('[id...]', 'only these letters')
+    .option('--dry-run', 'only print what would be delivered, and what would fail again and why')
+    .option('--rate <letters>', 'most letters per second', parsePositive, 1_000)
     .addHelpText(
       'after',
       `
 Examples:
-  $ tributary dead redrive --dry-run                       what would become of all
-  $ tributary dead redrive --reason unknown_type           after a version that knows the type was deployed
+  $ tributary dead redrive --dry-run                       what would be delivered, of all letters
+  $ tributary dead redrive --reason unknown_type           after deploying a version that knows the type
   $ tributary dead redrive --sink postgres --since 2h --rate 100
-  $ tributary dead redrive 0/1763780760125-0               one
+  $ tributary dead redrive 0/1763780760125-0               one letter
 
 ${SELECTION_HELP}
-A letter that fails by today's contracts stays where it is, and the report says why. What a store will say nobody
-knows before: a letter that it refuses again comes back with one attempt more. Letters of the edge go to all sinks
-of their contract. An event keeps the version that it had at first: newer state is not overwritten.
-Ctrl-C, a crash, or running it twice at once is safe: each letter is delivered once or still there.`,
+A letter that fails by today's contracts stays where it is, and the report says why. A store's answer is not known in
+advance: a letter that a store refuses again comes back with one more attempt. Letters of the edge go to all sinks of
+their contract. An event keeps its first version, so newer state is not overwritten.
+Ctrl-C, a crash, or running it twice at once is safe: each letter is delivered once or stays a dead letter.`,
     )
     .action(async (ids: string[], options: SelectionOptions & { dryRun?: boolean; rate: number }) => {
       const { dryRun = false, rate } = options
@@ -60,7 +60,8 @@ Ctrl-C, a crash, or running it twice at once is safe: each letter is delivered o
         ),
       )
       process.stdout.write(`${describe(report, dryRun)}\n`)
-      if (signal.aborted) throw new Error('Interrupted; the other letters are where they were. Run it again')
+      if (signal.aborted)
+        throw new Error('Interrupted: the remaining letters are unchanged. Run the command again')
     })
 }
 
@@ -71,12 +72,14 @@ async function redriveAll(
   signal: AbortSignal,
 ): Promise<Report> {
   const preview = createJudge(CONTRACTS, config.MAX_CLOCK_SKEW_MS)
-  const report: Report = { redriven: 0, gone: 0, left: new Map(), examples: [] }
-  const progress = showProgress(() => `${report.redriven} redriven, ${total(report.left)} left`)
+  const report: Report = { redriven: 0, missing: 0, failing: new Map(), examples: [] }
+  const progress = showProgress(
+    () => `${report.redriven} redriven, ${total(report.failing)} would fail again`,
+  )
   const began = performance.now()
   try {
     const heads = browse(redis, partitions, selection)
-    // Steps of a tenth of a second, so that a low rate is even and an interruption is noticed.
+    // A step takes a tenth of a second at most, so that a low rate is even and an interruption is noticed.
     for await (const letters of withBodies(redis, partitions, heads, Math.max(1, Math.min(100, rate / 10)))) {
       const moving = deliverable(letters, preview, report)
       for (const keys of partitions) {
@@ -85,7 +88,7 @@ async function redriveAll(
           .map(({ redriven }) => redriven)
         const moved = dryRun || own.length === 0 ? own.length : await moveToLog(redis, keys, own)
         report.redriven += moved
-        report.gone += own.length - moved
+        report.missing += own.length - moved
       }
       const ahead = (report.redriven / rate) * 1_000 - (performance.now() - began)
       if (ahead > 0) await sleep(ahead, undefined, { signal }).catch(() => undefined)
@@ -97,7 +100,7 @@ async function redriveAll(
   }
 }
 
-/** The letters that would not come back for certain; the others are reported. */
+/** The letters that do not fail by today's contracts; the others are added to the report. */
 function deliverable(
   letters: readonly DeadLetterRecord[],
   preview: ReturnType<typeof createJudge>,
@@ -106,7 +109,7 @@ function deliverable(
   return letters.flatMap((letter) => {
     const { redriven, failure } = preview(letter)
     if (!failure) return [{ partition: letter.partition, redriven }]
-    report.left.set(failure.reason, (report.left.get(failure.reason) ?? 0) + 1)
+    report.failing.set(failure.reason, (report.failing.get(failure.reason) ?? 0) + 1)
     if (report.examples.length < DESCRIBED)
       report.examples.push(`${letter.id}  ${failure.reason}: ${clip(failure.message, 160)}`)
     return []
@@ -116,13 +119,13 @@ function deliverable(
 function describe(report: Report, dryRun: boolean): string {
   const rows = [
     [dryRun ? 'would be redriven' : 'redriven', report.redriven],
-    ...(report.gone > 0 ? [['gone meanwhile', report.gone] as const] : []),
-    ...[...report.left].map(([reason, count]) => [`would fail again: ${reason}`, count] as const),
+    ...(report.missing > 0 ? [['no longer there', report.missing] as const] : []),
+    ...[...report.failing].map(([reason, count]) => [`would fail again: ${reason}`, count] as const),
   ].map(([outcome, count]) => ({ OUTCOME: String(outcome), LETTERS: String(count) }))
-  const left = total(report.left)
+  const failing = total(report.failing)
   const head =
-    left > report.examples.length
-      ? `\n\nThe first ${report.examples.length} of ${left} that would fail again:`
+    failing > report.examples.length
+      ? `\n\nThe first ${report.examples.length} of ${failing} that would fail again:`
       : '\n'
   const examples = report.examples.length > 0 ? `${head}\n${report.examples.join('\n')}` : ''
   return `${table(['OUTCOME', 'LETTERS'], rows, ['LETTERS'])}${examples}`

@@ -11,9 +11,9 @@ import { selectionOf } from './selection.js'
 /** `tributary dead show`. */
 export function showCommand(): Command {
   return new Command('show')
-    .description('Show all that is known of one dead letter, with its body')
+    .description('Show all fields of one dead letter, with its body')
     .argument('<id>', 'as `tributary dead list` prints it')
-    .option('--hex', 'the body as a hex dump, even if it is text')
+    .option('--hex', 'print the body as a hex dump, even if it is text')
     .option('--json', 'print JSON, as export does')
     .addHelpText(
       'after',
@@ -34,7 +34,7 @@ A body that is not UTF-8, or has control characters, is shown as a hex dump.`,
         ))
           if (found) return found
         throw new CommandError(
-          `There is no dead letter ${id}: redriven or discarded meanwhile, or another PARTITIONS?`,
+          `There is no dead letter ${id}. Was it redriven or discarded, or does PARTITIONS differ?`,
         )
       })
       process.stdout.write(json ? `${JSON.stringify(FORMATS.jsonl(letter))}\n` : describe(letter, hex))
@@ -42,7 +42,7 @@ A body that is not UTF-8, or has control characters, is shown as a hex dump.`,
 }
 
 function describe(letter: DeadLetterRecord, hex: boolean): string {
-  const isOne = letter.index === undefined ? 'the request as a whole' : `event ${letter.index} of its request`
+  const about = letter.index === undefined ? 'the request as a whole' : `event ${letter.index} of its request`
   const lines: [string, string][] = [
     ['id', letter.id],
     ['status', letter.status],
@@ -54,7 +54,7 @@ function describe(letter: DeadLetterRecord, hex: boolean): string {
     ]),
     ['sink', letter.sink],
     ['contract', letter.source],
-    ['about', isOne],
+    ['about', about],
     ['event id', letter.event || '-'],
     ['entry', letter.entry || '- (refused by the edge)'],
     ['delivery', letter.delivery || '-'],
@@ -73,7 +73,7 @@ function isPrintable(body: Buffer): boolean {
   return isUtf8(body) && !/[^\P{Cc}\t\n\r]/u.test(body.toString())
 }
 
-/** Offset, 16 bytes, and what of them is ASCII, a line. */
+/** Each line has the offset, 16 bytes in hex, and the same bytes as ASCII where printable. */
 export function hexDump(bytes: Buffer): string {
   const lines: string[] = []
   for (let start = 0; start < bytes.length; start += 16) {

@@ -16,22 +16,22 @@ import type { Entry } from '../../stream/entry.js'
 import { partitionKeys } from '../../stream/keys.js'
 import type { Connected } from '../connection.js'
 
-/** The sinks that can be replayed into: those that events are written to as they are. */
+/** The sinks that can be replayed into: those to which events are written unchanged. */
 export const TARGETS = ['postgres', 'mongo', 'feed'] as const satisfies readonly SinkName[]
 /** One of {@link TARGETS}. */
 export type TargetName = (typeof TARGETS)[number]
 
-/** Where a replay goes. */
+/** The sink of a replay. */
 export interface Target {
-  /** Brings entries there, or only counts them. @returns how many events. See {@link replayEntries} */
+  /** Writes entries to the sink, or only counts them. @returns the number of events. See {@link replayEntries} */
   take(entries: readonly Entry[], tally: ReplayTally): Promise<number>
   close(): Promise<void>
 }
 
 /**
- * Opens the sink, with the same decoding and folding as its workers have.
- * @param dryRun opens nothing: entries are decoded and counted
- * @param onRetry is told what the sink cannot do for the time being
+ * Opens the sink, with the same decoding and folding as in its workers.
+ * @param dryRun opens nothing: entries are only decoded and counted
+ * @param onRetry called with the error before each retry
  * @throws TransientError where the store does not answer · Error that names what is missing
  */
 export async function openTarget(

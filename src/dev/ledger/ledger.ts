@@ -6,42 +6,42 @@ import type { RedisClient } from '../../stream/redis.js'
 import { readUnsettled } from './unsettled.js'
 import { type Examined, feedWitness, type Store, stateWitness } from './witness.js'
 
-/** Where every accepted event of one sink is: accepted = delivered + dead-lettered + pending, and nothing lost. */
+/** Counts where the accepted events of one sink are: accepted = delivered + dead-lettered + pending, none lost. */
 export interface SinkLedger {
   readonly sink: SinkName
-  /** Events of acknowledged requests that the sink is fed with. */
+  /** Events of acknowledged requests that must reach the sink. */
   accepted: number
-  /** The sink has it: the stored state includes all that the event says, or the feed has its key. */
+  /** Events that the sink has: the stored state includes the whole event, or the feed has its key. */
   delivered: number
-  /** There is a dead letter of this sink for it. */
+  /** Events with a dead letter of this sink. */
   deadLettered: number
-  /** The group has yet to read or to settle it. */
+  /** Events that the group has not read or not acknowledged yet. */
   pending: number
-  /** References of requests with events that are nowhere. */
+  /** References of events that are nowhere, and of requests that are not in the log. */
   readonly lost: string[]
-  /** References of events with more than one letter of the sink, or more than one record in the feed. */
+  /** References of events with more than one dead letter of the sink, or more than one record in the feed. */
   readonly doubled: string[]
 }
 
-/** Where the figures come from. */
+/** Where the ledger reads its figures. */
 export interface LedgerSources {
   readonly redis: RedisClient
   readonly partitions: readonly PartitionKeys[]
   readonly stores: readonly Store[]
-  /** Those that the clean feed is spread over; none: it is not looked into. */
+  /** Partitions of the clean feed; with none, the feed has no ledger. */
   readonly feed: readonly PartitionKeys[]
-  /** As the workers have it: it decides which events had to be refused. */
+  /** Must be the workers' value: it decides which events they had to refuse. */
   readonly maxClockSkewMs: number
 }
 
-/** Entries that are asked for in one round trip. */
+/** Entries that are read in one round trip. */
 const PAGE = 500
-/** In place of the index: the letter is about the request as a whole. */
+/** Used instead of an event's index where the letter is about the whole request. */
 const WHOLE = 'all'
 
 /**
  * Looks every acknowledged event up in Redis and in the stores.
- * @param acknowledged `<partition>/<entry id>` of each request that was answered 202
+ * @param acknowledged references, `<partition>/<entry id>`, of the requests that were answered 202
  */
 export async function takeLedger(
   acknowledged: readonly string[],
@@ -56,13 +56,13 @@ export async function takeLedger(
   ]
   const ledgers: SinkLedger[] = []
   for (const { sink, examine } of witnesses) {
-    const unsettled = await readUnsettled(sink, redis, partitions)
-    ledgers.push(ledgerOf(sink, await examine(entries), letters, unsettled))
+    const isUnfinished = await readUnsettled(sink, redis, partitions)
+    ledgers.push(ledgerOf(sink, await examine(entries), letters, isUnfinished))
   }
   return ledgers
 }
 
-/** Whether every event is where it should be in the end: nothing lost, doubled or pending. */
+/** Whether every event has been delivered or dead-lettered exactly once: none lost, doubled or pending. */
 export function balances(ledger: SinkLedger): boolean {
   const { accepted, delivered, deadLettered, pending, lost, doubled } = ledger
   return lost.length + doubled.length + pending === 0 && accepted === delivered + deadLettered
@@ -72,7 +72,7 @@ function ledgerOf(
   sink: SinkName,
   examined: ReadonlyMap<string, Examined | undefined>,
   letters: ReadonlyMap<string, number>,
-  unsettled: (entry: Entry, index: number) => boolean,
+  isUnfinished: (entry: Entry, index: number) => boolean,
 ): SinkLedger {
   const ledger: SinkLedger = {
     sink,
@@ -83,15 +83,15 @@ function ledgerOf(
     lost: [],
     doubled: [],
   }
-  for (const [ref, one] of examined) {
-    if (!one) {
+  for (const [ref, request] of examined) {
+    if (!request) {
       ledger.accepted++
       ledger.lost.push(ref)
       continue
     }
-    for (const [index, copies] of one.copies) {
+    for (const [index, copies] of request.copies) {
       const deadLettered = Math.max(...[index, WHOLE].map((at) => letters.get(`${sink} ${ref} ${at}`) ?? 0))
-      place(ledger, `${ref} [${index}]`, deadLettered, copies, () => unsettled(one.entry, index))
+      place(ledger, `${ref} [${index}]`, deadLettered, copies, () => isUnfinished(request.entry, index))
     }
   }
   return ledger
@@ -102,13 +102,13 @@ function place(
   event: string,
   deadLettered: number,
   copies: number,
-  isUnsettled: () => boolean,
+  isPending: () => boolean,
 ): void {
   ledger.accepted++
   if (Math.max(deadLettered, copies) > 1) ledger.doubled.push(event)
   if (deadLettered > 0) ledger.deadLettered++
   else if (copies > 0) ledger.delivered++
-  else if (isUnsettled()) ledger.pending++
+  else if (isPending()) ledger.pending++
   else ledger.lost.push(event)
 }
 
@@ -130,7 +130,7 @@ async function readEntries(
   return found
 }
 
-/** How many letters there are by `<sink> <partition>/<entry id> <index>`, or {@link WHOLE} for all of its events. */
+/** Counts letters by `<sink> <partition>/<entry id> <index>`, with {@link WHOLE} for the index of a whole request. */
 async function countLetters({ redis, partitions }: LedgerSources): Promise<Map<string, number>> {
   const letters = new Map<string, number>()
   for await (const { sink, entry, index = WHOLE } of browse(redis, partitions, {})) {

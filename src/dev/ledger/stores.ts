@@ -4,13 +4,13 @@ import { readStates } from '../../sinks/mongo/read.js'
 import { openPostgresStates } from '../../sinks/postgres/read.js'
 import type { Store } from './witness.js'
 
-/** The stores that a ledger looks into. */
+/** The stores that a ledger reads. */
 export interface Stores {
   readonly all: readonly Store[]
   close(): Promise<void>
 }
 
-/** Opens the stores for reading; each connects when it is first read. */
+/** Opens the stores for reading; each connects at its first read. */
 export function openStores(
   config: Pick<Config, 'MONGODB_STATE_DATABASE' | 'MONGODB_EVENTS_DATABASE'>,
   urls: { readonly postgres: string; readonly mongo: string | undefined },

@@ -3,12 +3,13 @@ import { readGroups } from '../../stream/groups.js'
 import type { PartitionKeys } from '../../stream/keys.js'
 import type { RedisClient } from '../../stream/redis.js'
 
-/** Entries that are asked for in one round trip. */
+/** Entries that are read in one round trip. */
 const PAGE = 500
 
 /**
- * Tells which events a group has not read yet, or has read and not acknowledged; a dead letter that is redriven is under
- * way as another entry.
+ * Reads which events a group has not read yet, or has read but not acknowledged. Includes events that were redriven and
+ * are in flight as another entry.
+ * @returns whether an event, given by its entry and index, is one of them
  */
 export async function readUnsettled(
   group: string,
@@ -43,7 +44,7 @@ export async function readUnsettled(
   }
 }
 
-/** Remembers which event of which entry a redriven one is. */
+/** Remembers the original entry and index of a redriven event. */
 function note({ origin }: Entry, redriven: Set<string>): void {
   if (origin) redriven.add(`${origin.partition}/${origin.entryId} ${origin.index ?? 0}`)
 }

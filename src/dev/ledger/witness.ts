@@ -10,26 +10,26 @@ import type { Entry } from '../../stream/entry.js'
 import type { PartitionKeys } from '../../stream/keys.js'
 import type { RedisClient } from '../../stream/redis.js'
 
-/** A store as the ledger sees it: the rows themselves, not what the worker says of them. */
+/** A store for the ledger, which reads the rows themselves and does not rely on the worker. */
 export interface Store {
   readonly name: 'postgres' | 'mongo'
   read(entity: Entity, keys: readonly string[]): Promise<ReadonlyMap<string, State>>
 }
 
-/** What a sink was told by an entry, and what of it is there. */
+/** An entry, and which of its events a sink has. */
 export interface Examined {
   readonly entry: Entry
-  /** By the index of an event: how often the sink has it; 0 for one that it has to refuse. */
+  /** How often the sink has each event, by the event's index; 0 for an event that it must refuse. */
   readonly copies: ReadonlyMap<number, number>
 }
 
-/** Looks into a sink. Entries that are not in the log any more stay `undefined`. */
+/** Examines a sink. An entry that is no longer in the log stays `undefined`. */
 export interface Witness {
   readonly sink: SinkName
   examine(entries: ReadonlyMap<string, Entry | undefined>): Promise<Map<string, Examined | undefined>>
 }
 
-/** A store has an event if the stored state includes all that the event says. */
+/** Examines a store, which has an event if the stored state includes the whole event. */
 export function stateWitness(store: Store, maxClockSkewMs: number): Witness {
   const decode = createDecoder({ contracts: CONTRACTS, sink: store.name, maxClockSkewMs })
   return {
@@ -44,7 +44,7 @@ export function stateWitness(store: Store, maxClockSkewMs: number): Witness {
   }
 }
 
-/** The feed has an event if there is a record of its key. */
+/** Examines the feed, which has an event if it has a record of its key. */
 export function feedWitness(redis: RedisClient, partitions: readonly PartitionKeys[]): Witness {
   const decode = createCleaner(CONTRACTS)
   return {
@@ -68,11 +68,11 @@ function examineAll<Item extends { readonly origin: { readonly index: number } }
   copiesOf: (item: Item) => number,
 ): Map<string, Examined | undefined> {
   const examined = new Map<string, Examined | undefined>()
-  for (const [ref, one] of decoded) {
+  for (const [ref, request] of decoded) {
     const copies = new Map<number, number>()
-    for (const index of one?.rejected.keys() ?? []) copies.set(index === WHOLE_REQUEST ? 0 : index, 0)
-    for (const item of one?.changes ?? []) copies.set(item.origin.index, copiesOf(item))
-    examined.set(ref, one && { entry: one.entry, copies })
+    for (const index of request?.rejected.keys() ?? []) copies.set(index === WHOLE_REQUEST ? 0 : index, 0)
+    for (const item of request?.changes ?? []) copies.set(item.origin.index, copiesOf(item))
+    examined.set(ref, request && { entry: request.entry, copies })
   }
   return examined
 }
@@ -82,8 +82,8 @@ async function readStored(
   decoded: Iterable<Decoded | undefined>,
 ): Promise<Map<Entity, ReadonlyMap<string, State>>> {
   const keys = new Map<Entity, Set<string>>()
-  for (const one of decoded) {
-    for (const { entity, key } of one?.changes ?? []) {
+  for (const request of decoded) {
+    for (const { entity, key } of request?.changes ?? []) {
       keys.set(entity, (keys.get(entity) ?? new Set()).add(key))
     }
   }
@@ -92,7 +92,7 @@ async function readStored(
   return stored
 }
 
-/** Records of the feed by their key. */
+/** Counts the records of the feed by their key. */
 async function countRecords(
   redis: RedisClient,
   partitions: readonly PartitionKeys[],

@@ -10,15 +10,16 @@ import type { Service } from './service.js'
 export interface Services {
   readonly redis: Service
   readonly postgres: Service
-  /** Left out where none could be had, which was said. */
+  /** `undefined` where none could be started; the report says why. */
   readonly mongo: Service | undefined
   readonly all: readonly Service[]
 }
 
 /**
- * Starts what the configuration does not name by its URL.
+ * Starts the servers for which the configuration has no URL, and checks the others.
  * @param home absolute path of the folder for data and downloads
- * @throws Error where Redis or Postgres cannot be had; what was started until then is stopped
+ * @throws Error where a server cannot be found, installed or started, except that there may be no MongoDB; the servers
+ * that were started are stopped
  */
 export async function startServices(
   config: Config,
@@ -34,10 +35,10 @@ export async function startServices(
     startMongo({ ...common, url: config.MONGODB_URL, choice: config.EMBEDDED_MONGODB }),
   ])
   const [redis, postgres, mongo] = started
-  const all = started.flatMap((one) => (one.status === 'fulfilled' && one.value ? [one.value] : []))
+  const all = started.flatMap((start) => (start.status === 'fulfilled' && start.value ? [start.value] : []))
   if (redis.status === 'fulfilled' && postgres.status === 'fulfilled' && mongo.status === 'fulfilled') {
     return { redis: redis.value, postgres: postgres.value, mongo: mongo.value, all }
   }
   await Promise.all(all.map((service) => service.stop()))
-  throw started.find((one) => one.status === 'rejected')?.reason
+  throw started.find((start) => start.status === 'rejected')?.reason
 }

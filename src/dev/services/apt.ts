@@ -2,16 +2,16 @@ import { existsSync } from 'node:fs'
 import { run, versionOf } from './run.js'
 import { type EmbeddedOptions, reason } from './service.js'
 
-/** Whether we may install packages: root, with apt-get. */
+/** Whether this process can install packages: it is root and has apt-get. */
 export async function canApt(signal: AbortSignal): Promise<boolean> {
   return process.getuid?.() === 0 && (await versionOf('apt-get', signal)) !== undefined
 }
 
-/** One installation after the other: apt refuses, by a lock, what runs beside another apt. */
+/** Runs installations one after the other: apt's lock makes a second one at the same time fail. */
 let queue: Promise<unknown> = Promise.resolve()
 
 /**
- * Installs one Debian or Ubuntu package; the lists are brought up to date when it is not found in them.
+ * Installs one Debian or Ubuntu package. Where that fails, updates apt's package lists and tries once more.
  * @throws Error with apt's last lines; the signal's reason once it is aborted
  */
 export async function aptInstall(name: string, o: EmbeddedOptions): Promise<void> {
@@ -36,7 +36,7 @@ async function install(name: string, { report, signal }: EmbeddedOptions): Promi
 async function apt(signal: AbortSignal, ...args: string[]): Promise<void> {
   // RUNLEVEL=1 keeps a package from starting its service.
   const environment = ['RUNLEVEL=1', 'DEBIAN_FRONTEND=noninteractive']
-  // A closed network fails soon; another apt that runs is waited for.
+  // Without a network it fails soon; it waits for another apt that is running.
   const options = {
     'Acquire::Retries': 1,
     'Acquire::http::Timeout': 20,
@@ -47,7 +47,7 @@ async function apt(signal: AbortSignal, ...args: string[]): Promise<void> {
   await run('env', [...environment, 'apt-get', ...flags, ...args], { signal, timeoutMs: 300_000 })
 }
 
-/** Ends the system service that a package has just brought along, where systemd started it all the same. */
+/** Stops and disables the system service of a package, which systemd may have started although it should not. */
 export async function disableService(name: string, signal: AbortSignal): Promise<void> {
   if (!existsSync('/run/systemd/system')) return
   await run('systemctl', ['disable', '--now', name], { signal, timeoutMs: 30_000 }).catch(() => {})

@@ -1,10 +1,10 @@
 import { reason, type Service } from './service.js'
 
 /**
- * A server that somebody else runs, made sure of by one ping. It is never stopped or signalled by us.
- * @param variable the setting it came from, for messages
- * @param ping rejects when the server does not answer
- * @throws Error that names the setting and the cause, when the server does not answer
+ * A server that was not started by Tributary. It is pinged once, and never stopped or signalled.
+ * @param variable the variable that has its URL, for messages
+ * @param ping must reject when the server does not answer
+ * @throws Error that names the variable and the cause, when the server does not answer
  */
 export async function existing(
   name: Service['name'],
@@ -22,7 +22,9 @@ export async function existing(
     )
   }
   const refuse = (what: string): never => {
-    throw new Error(`${name} at ${withoutPassword(url)} was there already; Tributary does not ${what} it`)
+    throw new Error(
+      `${name} at ${withoutPassword(url)} was not started by Tributary, which therefore does not ${what} it`,
+    )
   }
   return {
     name,
@@ -37,7 +39,7 @@ export async function existing(
   }
 }
 
-/** The URL as it may be shown: the password, where there is one, as `***`. */
+/** The URL with its password, where it has one, replaced by `***`. */
 export function withoutPassword(url: string): string {
   return url.replace(/(:\/\/[^:@/]*):[^@/]*@/, '$1:***@')
 }

@@ -2,21 +2,21 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { freeze, inspect, send, thaw } from './processes.js'
 
-/** Notes which server runs on a data folder, and for whom: "server's pid, our pid". */
+/** Writes to a file which server runs on a data folder, and who started it: "<server's pid> <our pid>". */
 export function notePid(file: string, server: number): void {
   writeFileSync(file, `${server} ${process.pid}\n`)
 }
 
-/** @see notePid */
+/** Removes the file of {@link notePid}. */
 export function forgetPid(file: string): void {
   rmSync(file, { force: true })
 }
 
 /**
- * Deals with a server that still runs on this data. A run that was killed leaves its servers behind, and two
- * Redis servers on one folder would spoil each other's files. Only a process whose arguments name the data
- * folder is ours: a process id alone may by now be anybody's.
- * @throws Error when the run that started it is alive; the signal's reason once it is aborted
+ * Stops a server that still runs on this data folder. When a run is killed, its servers go on running, and two Redis
+ * servers on one folder would damage each other's files. A process counts as ours only if its arguments name the data
+ * folder: another process may have the noted id by now.
+ * @throws Error where the run that started the server is still running; the signal's reason once it is aborted
  */
 export async function clearLeftover(o: {
   readonly name: string
@@ -35,7 +35,7 @@ export async function clearLeftover(o: {
         'running. Stop that one first, or use another folder.',
     )
   }
-  o.report(`stopping the ${o.name} that a killed run left behind (process ${server})`)
+  o.report(`stopping the ${o.name} of an earlier run that was killed (process ${server})`)
   thaw(server)
   send(server, o.stopSignal)
   if (!(await gone([server], 10_000, o.signal))) {
@@ -50,11 +50,11 @@ function readPids(file: string): number[] {
   try {
     return readFileSync(file, 'utf8').trim().split(' ').map(Number).filter(Number.isSafeInteger)
   } catch {
-    return [] // no such file: the last run ended in order
+    return [] // no such file: the last run ended normally
   }
 }
 
-/** Waits until none of the processes is there. @returns false where one still is after `ms` milliseconds */
+/** Waits until all processes have ended. @returns false where one still runs after `ms` milliseconds */
 export async function gone(pids: readonly number[], ms: number, signal?: AbortSignal): Promise<boolean> {
   for (const until = Date.now() + ms; pids.some((pid) => inspect(pid) !== undefined); ) {
     if (Date.now() > until) return false

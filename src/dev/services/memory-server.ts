@@ -8,15 +8,15 @@ import { pathToFileURL } from 'node:url'
 import { lastLines } from './run.js'
 import type { EmbeddedOptions } from './service.js'
 
-/** The mongod that is downloaded. */
+/** Version of the mongod that is downloaded. */
 const MONGOD = '8.2.6'
 
-/** No byte for so long: the network is closed, or as good as closed. */
+/** A download that gets no byte for this time, in ms, is given up. */
 const STALLED_MS = 10_000
 
 /**
  * The path of a real mongod, downloaded once below `home` by the package `mongodb-memory-server-core`.
- * It runs in a process of its own, because its download can be ended in no other way.
+ * The download runs in its own process, because it can be stopped in no other way.
  * @throws Error when the package is not installed, or no byte arrives for 10 s; the signal's reason once aborted
  */
 export async function downloadMongod(o: EmbeddedOptions): Promise<string> {
@@ -45,7 +45,7 @@ export async function downloadMongod(o: EmbeddedOptions): Promise<string> {
   o.signal.throwIfAborted()
   const path = /^path (.+)$/m.exec(output)?.[1]
   if (path !== undefined && existsSync(path)) return path
-  throw new Error(`mongod ${MONGOD} cannot be downloaded: ${lastLines(output, 3) || 'nothing arrives'}`)
+  throw new Error(`mongod ${MONGOD} cannot be downloaded: ${lastLines(output, 3) || 'no data arrives'}`)
 }
 
 function packageUrl(): string {

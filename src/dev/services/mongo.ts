@@ -7,28 +7,28 @@ import { dataIn, type Recipe, startServer } from './server.js'
 import { type EmbeddedOptions, inData, oneOf, reason, type Service } from './service.js'
 
 export interface MongoOptions extends EmbeddedOptions {
-  /** For fault tests: `configureFailPoint` works, so that a test can make commands fail. */
+  /** For fault tests: enables `configureFailPoint`, with which a test makes commands fail. */
   readonly failPoints?: boolean
 }
 
-/** One way to a server: throws what it lacks. */
+/** One way to get a server. Throws an Error that says what it lacks. */
 type Way = (o: MongoOptions) => Promise<Recipe>
 
 const WAYS = { mongod: onPath, 'memory-server': downloaded, secantusdb: compatible } as const
 const CHOICES = ['mongod', 'memory-server', 'secantusdb', 'none'] as const
 
 /**
- * MongoDB, or a server that speaks its protocol.
- * First that works: `url`, `mongod` on PATH ("mongod"), a mongod downloaded by mongodb-memory-server
+ * MongoDB, or a server with the same protocol.
+ * Takes the first that works: `url`, `mongod` on PATH ("mongod"), a mongod downloaded by mongodb-memory-server
  * ("memory-server"), SecantusDB from the Python package index ("secantusdb"), none with a warning ("none").
- * @returns undefined when none could be had, which was reported
- * @throws Error when a server that could be had does not start, or the forced choice cannot be had
+ * @returns undefined when no way works; the report says why
+ * @throws Error when the server does not start, `url` does not answer, or the forced choice does not work
  */
 export async function startMongo(o: MongoOptions): Promise<Service | undefined> {
   const choice = oneOf('MongoDB', o.choice, CHOICES)
   if (o.url) return await existing('mongodb', 'MONGODB_URL', o.url, pingMongo)
   if (choice === 'none') {
-    o.report('MongoDB is left out, as chosen: nothing is written to it')
+    o.report('MongoDB is left out, as EMBEDDED_MONGODB asks: nothing is written to it')
     return undefined
   }
   if (choice !== undefined) return await startServer(await WAYS[choice](o), o)
@@ -47,8 +47,8 @@ async function firstThatWorks(ways: [string, Way][], o: MongoOptions): Promise<R
     }
   }
   o.report(
-    'WARNING: there is no MongoDB, and nothing is written to it; everything else runs. Set MONGODB_URL to one ' +
-      `that runs, or install mongod. What was tried:\n  ${causes.join('\n  ')}`,
+    'WARNING: there is no MongoDB, and nothing is written to it; everything else runs. Set MONGODB_URL to a server ' +
+      `that runs, or install mongod. Tried:\n  ${causes.join('\n  ')}`,
   )
   return undefined
 }
@@ -98,7 +98,7 @@ async function compatible(o: MongoOptions): Promise<Recipe> {
 }
 
 function common() {
-  // SecantusDB calls itself a replica set of one; a direct connection does not ask for its other members.
+  // SecantusDB reports itself as a replica set of one; a direct connection does not look for other members.
   const url = (port: number) => `mongodb://127.0.0.1:${port}/?directConnection=true`
   const ping = (port: number) => pingMongo(url(port))
   return { name: 'mongodb', url, ping, stopSignal: 'SIGTERM' } as const

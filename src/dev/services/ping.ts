@@ -2,10 +2,10 @@ import { Redis } from 'ioredis'
 import { MongoClient } from 'mongodb'
 import pg from 'pg'
 
-/** A server that has not answered after so many milliseconds counts as away. */
+/** A server that does not answer within this time, in milliseconds, counts as not running. */
 const PING_MS = 3_000
 
-/** @throws Error when Redis does not answer a PING @returns its version, "7.0.15" */
+/** Pings Redis. @returns its version, "7.0.15" @throws Error when it does not answer */
 export async function pingRedis(url: string): Promise<string> {
   const redis = new Redis(url, {
     lazyConnect: true,
@@ -16,7 +16,7 @@ export async function pingRedis(url: string): Promise<string> {
   })
   let cause: Error | undefined
   redis.on('error', (error) => {
-    cause = error // the client itself says only "Connection is closed"
+    cause = error // the client's own error says only "Connection is closed"
   })
   try {
     await redis.connect()
@@ -30,7 +30,7 @@ export async function pingRedis(url: string): Promise<string> {
   }
 }
 
-/** Runs statements one after the other on a connection of its own. @throws Error when Postgres does not answer */
+/** Runs statements one after the other on a new connection. @throws Error when Postgres does not answer */
 export async function askPostgres(url: string, ...statements: string[]): Promise<pg.QueryResult | undefined> {
   const client = new pg.Client({
     connectionString: url,
@@ -48,7 +48,7 @@ export async function askPostgres(url: string, ...statements: string[]): Promise
   }
 }
 
-/** @throws Error when MongoDB does not answer a ping */
+/** Pings MongoDB. @throws Error when it does not answer */
 export async function pingMongo(url: string): Promise<void> {
   const client = new MongoClient(url, {
     serverSelectionTimeoutMS: PING_MS,

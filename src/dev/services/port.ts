@@ -2,15 +2,15 @@ import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
 
-/** Below those that systems give to outgoing connections: none of these takes a port before its server has it. */
+/** Below the ports that systems use for outgoing connections, so that none of those takes a port before our server. */
 const [LOWEST, HIGHEST] = [15_000, 32_000]
-/** So many ports are looked at. */
+/** Most ports that are tried. */
 const ATTEMPTS = 100
 
 /**
  * A port that no process listens on now.
- * @param wanted a certain one, or 0 for any
- * @param host address that it is for
+ * @param wanted a certain port, or 0 for any
+ * @param host address on which the port must be free
  * @throws Error that names the port, when it is taken or not allowed
  */
 export async function freePort(wanted = 0, host = '127.0.0.1'): Promise<number> {
@@ -33,7 +33,7 @@ async function tryPort(port: number, host: string): Promise<void> {
   server.close()
 }
 
-/** Whether somebody listens on a port of 127.0.0.1: at once, where a client would try again and again. */
+/** Whether a process listens on a port of 127.0.0.1. Answers at once, while a client would retry for some time. */
 export async function isListening(port: number): Promise<boolean> {
   const socket = connect(port, '127.0.0.1')
   try {

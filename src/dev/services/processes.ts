@@ -4,13 +4,13 @@ import { readFileSync } from 'node:fs'
 export interface Running {
   /** Process id of its parent. */
   readonly parent: number
-  /** Its arguments, a blank before and after each. */
+  /** Its arguments, with a blank before and after each. */
   readonly command: string
 }
 
 const onLinux = process.platform === 'linux'
 
-/** What runs under a process id; undefined where nothing does (a zombie is nothing). Linux by /proc, else by `ps`. */
+/** The process with an id; undefined where none runs (a zombie does not). Reads /proc on Linux, else calls `ps`. */
 export function inspect(pid: number): Running | undefined {
   try {
     const [state, parent, command] = onLinux ? fromProc(pid) : fromPs(pid)
@@ -22,7 +22,7 @@ export function inspect(pid: number): Running | undefined {
 
 function fromProc(pid: number): [state: string, parent: number, command: string] {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-  // "pid (name) state parent ...", and a name may contain anything, parentheses too.
+  // "pid (name) state parent ..."; the name may contain anything, even parentheses.
   const [state = '', parent = ''] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   const args = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ')
   return [state, Number(parent), ` ${args} `]
@@ -34,7 +34,7 @@ function fromPs(pid: number): [state: string, parent: number, command: string] {
   return [state, Number(parent), ` ${args} `]
 }
 
-/** Process ids of the children of a process; none where it is not there. */
+/** Process ids of the children of a process; none where the process does not run. */
 export function childrenOf(pid: number): number[] {
   try {
     if (onLinux) return numbers(readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8'))
@@ -52,7 +52,7 @@ function numbers(text: string): number[] {
   return text.trim().split(/\s+/).filter(Boolean).map(Number)
 }
 
-/** Sends a signal; false where the process is not there any more. */
+/** Sends a signal. @returns false where the process no longer runs */
 export function send(pid: number, signal: NodeJS.Signals): boolean {
   try {
     return process.kill(pid, signal)
@@ -62,9 +62,9 @@ export function send(pid: number, signal: NodeJS.Signals): boolean {
 }
 
 /**
- * Freezes a server with its children. Each of Postgres' backends is a process group of its own, so a signal to
- * the group does not reach them. The parent goes first: then no new child can appear while we look.
- * @returns every process that was frozen, the parent last
+ * Freezes a server with its children. Each Postgres backend has its own process group, so a signal to the server's
+ * group does not reach them. The parent is frozen first, so that it cannot start a new child meanwhile.
+ * @returns all frozen processes, the parent last
  */
 export function freeze(pid: number): number[] {
   send(pid, 'SIGSTOP')
@@ -73,7 +73,7 @@ export function freeze(pid: number): number[] {
   return family
 }
 
-/** Ends a {@link freeze}. */
+/** Continues a server that {@link freeze} has frozen. */
 export function thaw(pid: number): void {
   for (const member of [...childrenOf(pid), pid]) send(member, 'SIGCONT')
 }

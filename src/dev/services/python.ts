@@ -9,23 +9,23 @@ import type { EmbeddedOptions } from './service.js'
 export interface PythonPackage {
   readonly name: string
   readonly version: string
-  /** What it is and how large: said while it is installed. */
+  /** What it is and its size: printed while it is installed. */
   readonly about: string
 }
 
 /**
- * Installs a package into a Python environment of its own below `home`, where it is not there yet. The installation
- * is made under another name and moved when complete, so one that was cut short is never taken for whole, and two
- * at the same time do not disturb each other.
- * @returns the environment's folder of programs. A script there names its interpreter by absolute path, which the
- *   move made wrong: run it with the folder's `python`
+ * Installs a package, unless it is installed already, into its own Python environment below `home`. It is installed
+ * under another name and renamed when complete: so an interrupted installation never counts as complete, and two at
+ * the same time do not disturb each other.
+ * @returns the environment's folder of programs. Run a script there with the folder's `python`: the script itself names
+ *   its interpreter by an absolute path, which the renaming made wrong
  * @throws Error that says what is missing; the signal's reason once it is aborted
  */
 export async function pythonEnvironment(wanted: PythonPackage, o: EmbeddedOptions): Promise<string> {
   const place = join(o.home, `${wanted.name}-${wanted.version}`)
   const bin = join(place, 'bin')
   if ((await versionOf(join(bin, 'python'), o.signal)) !== undefined) return bin
-  rmSync(place, { recursive: true, force: true }) // its Python is gone, say after an upgrade of the system
+  rmSync(place, { recursive: true, force: true }) // its Python no longer runs, for example after an upgrade of the system
   await install(place, wanted, o)
   return bin
 }
@@ -50,7 +50,7 @@ async function install(
     try {
       renameSync(half, place)
     } catch (error) {
-      if (!existsSync(place)) throw error // else another process was faster; its one is as good
+      if (!existsSync(place)) throw error // where it exists, another process was faster; its installation is as good
     }
   } finally {
     rmSync(half, { recursive: true, force: true })
@@ -62,7 +62,7 @@ async function makeEnvironment(half: string, o: EmbeddedOptions): Promise<void> 
   try {
     await make()
   } catch (error) {
-    // Debian and Ubuntu leave venv out of python3.
+    // On Debian and Ubuntu, python3 comes without venv.
     o.signal.throwIfAborted()
     if (!(await canApt(o.signal))) throw error
     await aptInstall('python3-venv', o)
@@ -71,7 +71,7 @@ async function makeEnvironment(half: string, o: EmbeddedOptions): Promise<void> 
   }
 }
 
-/** Removes what installations of a package, in any version, left behind that were killed. */
+/** Removes the files of killed installations of a package, in any version. */
 function sweep(home: string, name: string): void {
   for (const entry of readdirSync(home)) {
     const [place = '', pid] = entry.split('.new-')
@@ -79,7 +79,7 @@ function sweep(home: string, name: string): void {
     try {
       rmSync(join(home, entry), { recursive: true, force: true })
     } catch {
-      // Its pip outlived it and still writes: the next installation removes it.
+      // The killed installation's pip still runs and writes: the next installation removes the files.
     }
   }
 }

@@ -6,7 +6,7 @@ import { versionOf } from './run.js'
 import { dataIn, startServer } from './server.js'
 import { type EmbeddedOptions, inData, oneOf, reason, type Service } from './service.js'
 
-/** Enough for what is kept by default: what may be replayed, and dead letters. */
+/** Least memory for Redis, in bytes: enough for the default replay window and dead letters. */
 const MIN_MEMORY = 3 * 1024 ** 3
 
 const CHOICES = ['path', 'apt'] as const
@@ -18,11 +18,11 @@ interface Found {
 }
 
 /**
- * Redis, kept as carefully as production keeps it: an append-only file, nothing ever evicted.
- * First that works: `url`, `redis-server` or `valkey-server` on PATH ("path"), apt-get as root ("apt").
- * @throws Error that names the cause and the remedy, when none can be had, it is older than 6.2, or it does not
+ * Redis with the durability of production: an append-only file, and nothing is ever evicted.
+ * Takes the first that works: `url`, `redis-server` or `valkey-server` on PATH ("path"), apt-get as root ("apt").
+ * @param settings more settings of the server, by name
+ * @throws Error that names the cause and the remedy, when no way works, Redis is older than 6.2, or it does not
  *   start
- * @param settings more of the server's settings, by name
  */
 export async function startRedis(
   o: EmbeddedOptions,
@@ -51,7 +51,7 @@ export async function startRedis(
 }
 
 /**
- * Looks whether {@link startRedis} can have a server, and installs nothing.
+ * Checks that {@link startRedis} can get a server. Installs nothing.
  * @throws Error that names the cause and the remedy where it cannot
  */
 export async function checkRedis(o: EmbeddedOptions): Promise<void> {
@@ -71,11 +71,11 @@ function flags(own: Record<string, string>): string[] {
     bind: '127.0.0.1',
     appendonly: 'yes',
     appendfsync: 'everysec',
-    // Else a backlog that grows would end with the machine's memory, not with a 503.
+    // Without a limit, a growing backlog would use up the machine's memory, instead of causing a 503.
     maxmemory: String(Math.max(MIN_MEMORY, Math.floor(totalmem() / 4))),
     'maxmemory-policy': 'noeviction',
     save: '',
-    'set-proc-title': 'no', // the title would hide the data folder, by which we know our own
+    'set-proc-title': 'no', // the title would hide the data folder, by which a later run recognises our server
     ...own,
   }
   return Object.entries(all).flatMap(([key, value]) => [`--${key}`, value])
@@ -91,10 +91,10 @@ async function onPath(signal: AbortSignal): Promise<Found | undefined> {
 
 const MISSING = 'Redis is needed, and neither redis-server nor valkey-server is on PATH'
 const REMEDY =
-  'Set REDIS_URL to one that runs, or install it: "apt-get install redis-server" (Debian, Ubuntu), ' +
+  'Set REDIS_URL to a server that runs, or install it: "apt-get install redis-server" (Debian, Ubuntu), ' +
   '"brew install redis" (macOS), "dnf install valkey" (Fedora, RHEL).'
 
-/** @throws Error where it cannot be installed here */
+/** Checks that Redis can be installed here. @throws Error where it cannot */
 async function checkInstallable(o: EmbeddedOptions, choice: Choice | undefined): Promise<void> {
   if (choice === 'path') throw new Error(`${MISSING}. ${REMEDY}`)
   if (!(await canApt(o.signal)))

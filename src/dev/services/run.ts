@@ -2,19 +2,19 @@ import { execFile } from 'node:child_process'
 
 export interface RunOptions {
   readonly signal: AbortSignal
-  /** After so many milliseconds the program is ended and the call fails. Default: 10 s. */
+  /** Time in milliseconds after which the program is killed and the call fails. Default: 10 s. */
   readonly timeoutMs?: number
   readonly cwd?: string
-  /** The user to run as; only root may choose. */
+  /** User to run as; only root can set it. */
   readonly uid?: number
   readonly gid?: number
 }
 
 /**
- * Runs a program to its end.
- * @returns what it wrote, both streams
- * @throws Error that names the command and carries its last lines, when it is not there, fails, or takes too
- *   long; the signal's reason once it is aborted
+ * Runs a program and waits for its end.
+ * @returns its output: standard output, then standard error
+ * @throws Error with the command and its last lines, when the program does not exist, fails, or takes too long; the
+ *   signal's reason once it is aborted
  */
 export async function run(command: string, args: readonly string[], o: RunOptions): Promise<string> {
   o.signal.throwIfAborted()
@@ -36,12 +36,12 @@ function howItFailed(
   timeoutMs: number,
   output: string,
 ): string {
-  if (error.code === 'ENOENT') return 'is not there'
-  if (error.killed === true) return `was ended, it took longer than ${timeoutMs / 1000} s`
+  if (error.code === 'ENOENT') return 'does not exist'
+  if (error.killed === true) return `was killed because it took longer than ${timeoutMs / 1000} s`
   return `failed (${String(error.code)}): ${lastLines(output, 8)}`
 }
 
-/** The last lines of a text that are not empty. */
+/** The last lines of a text, without empty lines. */
 export function lastLines(text: string, count: number): string {
   return text
     .split('\n')
@@ -50,7 +50,7 @@ export function lastLines(text: string, count: number): string {
     .join('\n')
 }
 
-/** The answer of `command --version`, or undefined where the program is not there or cannot run. */
+/** The output of `command --version`; undefined where the program does not exist or cannot run. */
 export async function versionOf(command: string, signal: AbortSignal): Promise<string | undefined> {
   try {
     return await run(command, ['--version'], { signal })

@@ -2,11 +2,11 @@ import { join } from 'node:path'
 import { pythonEnvironment } from './python.js'
 import type { EmbeddedOptions } from './service.js'
 
-/** A MongoDB-compatible server from the Python package index. */
+/** Version of SecantusDB, a MongoDB-compatible server from the Python package index. */
 export const SECANTUSDB = '0.7.0b3'
 
 /**
- * The command that runs SecantusDB, installed where it is not there yet.
+ * Installs SecantusDB, unless it is installed already. @returns the command that runs it
  * @throws Error that says what is missing; the signal's reason once it is aborted
  */
 export async function secantusdb(o: EmbeddedOptions): Promise<readonly [string, ...string[]]> {

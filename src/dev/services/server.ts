@@ -8,22 +8,22 @@ import { freeze, send, thaw } from './processes.js'
 import { lastLines } from './run.js'
 import { type EmbeddedOptions, inData, reason, type Service } from './service.js'
 
-/** How to run one server; everything that differs between Redis, Postgres and MongoDB. */
+/** How to run one server: all that differs between Redis, Postgres and MongoDB. */
 export interface Recipe {
   readonly name: Service['name']
   readonly chose: string
   readonly command: string
-  /** Must contain `dataDir` as an argument of its own: that is how a later run knows the process as ours. */
+  /** Must contain `dataDir` as a separate argument, by which a later run recognises the process as ours. */
   readonly args: (port: number) => readonly string[]
   readonly dataDir: string
   readonly url: (port: number) => string
-  /** Rejects while the server does not answer. */
+  /** Must reject while the server does not answer. */
   readonly ping: (port: number) => Promise<unknown>
-  /** What makes this server end in order, at once, whoever is connected. */
+  /** Signal that makes this server end cleanly and at once, even with clients connected. */
   readonly stopSignal: NodeJS.Signals
   readonly uid?: number
   readonly gid?: number
-  /** Is called before each start of the server. */
+  /** Called before each start of the server. */
   readonly prepare?: () => void
 }
 
@@ -31,7 +31,7 @@ const READY_MS = 60_000
 const STOP_MS = 15_000
 const PORT_TAKEN = /address (already )?in use|EADDRINUSE/i
 
-/** What runs now. However this process ends by itself, its servers end with it. */
+/** Servers that run now. When this process exits, it asks them to end. */
 const alive = new Set<Server>()
 process.on('exit', () => {
   for (const server of alive) server.interrupt()
@@ -39,8 +39,8 @@ process.on('exit', () => {
 
 /**
  * Starts a server and waits until it answers.
- * @throws Error with the last lines of the server's log, when it does not come up; the signal's reason once it
- *   is aborted
+ * @throws Error with the last lines of the server's log, when it does not start; the signal's reason once it is
+ *   aborted
  */
 export async function startServer(recipe: Recipe, o: EmbeddedOptions): Promise<Service> {
   mkdirSync(recipe.dataDir, { recursive: true })
@@ -54,7 +54,7 @@ export async function startServer(recipe: Recipe, o: EmbeddedOptions): Promise<S
       await server.start(o.signal)
       return server
     } catch (error) {
-      // Between our looking and its listening somebody else may have taken a free port.
+      // Another process may have taken the free port before this server listened on it.
       const again = o.port === undefined && attempt < 4 && PORT_TAKEN.test(reason(error))
       if (!again) throw error
     }
@@ -91,7 +91,7 @@ class Server implements Service {
       await this.#answers(child, signal)
     } catch (error) {
       await this.kill()
-      signal.throwIfAborted() // the reason says more than a timer's "aborted"
+      signal.throwIfAborted() // the signal's reason says more than a timer's "aborted"
       throw error
     }
   }
@@ -102,14 +102,14 @@ class Server implements Service {
     const log = openSync(this.own.log, 'a')
     const child = spawn(command, args(this.port), {
       cwd: dataDir,
-      // A group of its own: the terminal's Ctrl-C must not end the stores before we have drained into them.
+      // In its own process group: the terminal's Ctrl-C must not end the stores before the workers have drained.
       detached: true,
       stdio: ['ignore', log, log],
       ...(uid !== undefined && { uid }),
       ...(gid !== undefined && { gid }),
     })
     closeSync(log)
-    this.#expectEnd = true // until it answers, its end is our error and no news
+    this.#expectEnd = true // until it answers, its end is an error of the start, and needs no report
     this.#child = child
     child.once('error', () => this.#ended(child, 'could not be run'))
     child.once('exit', (code, signal) => this.#ended(child, signal ?? `code ${code}`))
@@ -130,7 +130,7 @@ class Server implements Service {
   }
 
   async #answers(child: ChildProcess, signal: AbortSignal): Promise<void> {
-    let last: unknown = 'nobody listens on its port'
+    let last: unknown = 'no process listens on its port'
     for (const until = Date.now() + READY_MS; Date.now() < until; ) {
       try {
         if (await isListening(this.port)) {
@@ -141,7 +141,7 @@ class Server implements Service {
         last = error
       }
       signal.throwIfAborted()
-      // First this one: somebody else may have answered on our port.
+      // Checked first: another process may have answered on this port.
       if (this.#child !== child) throw this.#failed('ended before it answered')
       if (last === undefined) {
         this.#expectEnd = false
@@ -157,7 +157,7 @@ class Server implements Service {
     const text = readFileSync(this.own.log, 'utf8')
     return new Error(
       `${this.name} (${chose}) ${what}.\nThe last lines of ${this.own.log}:\n` +
-        (lastLines(text, 12) || `(nothing; can ${command} be run here?)`),
+        (lastLines(text, 12) || `(nothing; does ${command} run on this system?)`),
     )
   }
 
@@ -166,7 +166,7 @@ class Server implements Service {
     if (child === undefined) return
     const ended = once(child, 'exit')
     if (this.#paused) {
-      // A process that is just waking up may give the signal to a thread that does not act on it.
+      // A process that has just been resumed may deliver the signal to a thread that ignores it.
       this.resume()
       await sleep(100)
     }
@@ -182,7 +182,7 @@ class Server implements Service {
     const pid = this.#child?.pid
     if (pid === undefined) return
     this.#expectEnd = true
-    thaw(pid) // a frozen process would not hear it
+    thaw(pid) // a frozen process would not act on the signal
     send(pid, this.recipe.stopSignal)
   }
 
@@ -194,7 +194,7 @@ class Server implements Service {
     const family = freeze(child.pid)
     for (const member of family) send(member, 'SIGKILL')
     await ended
-    await gone(family, 5_000) // a backend that still holds the shared memory would hinder the next start
+    await gone(family, 5_000) // the next start fails while a backend still has the shared memory
   }
 
   pause(): void {
@@ -209,7 +209,7 @@ class Server implements Service {
   }
 }
 
-/** For `chose`: where the data is, short where that lies below the working directory. */
+/** For `chose`: the data folder, relative where it is below the working directory. */
 export function dataIn(dir: string): string {
   const base = `${process.cwd()}/`
   return `data in ${dir.startsWith(base) ? dir.slice(base.length) : dir}`

@@ -4,14 +4,14 @@ import type { Clock } from './history.js'
 import type { Random } from './random.js'
 import type { Vocabulary } from './vocabulary.js'
 
-/** What all sample requests of a run have in common. */
+/** What all authors of a run share. */
 export interface World {
   readonly random: Random
   readonly clock: Clock
   readonly words: Vocabulary
-  /** Makes the keys of this run differ from those of every other seed. */
+  /** Part of every key, so that keys of runs with different seeds differ. */
   readonly run: string
-  /** Keys of each entity. */
+  /** Number of keys of each entity. */
   readonly keys: number
 }
 
@@ -28,15 +28,15 @@ export type Fault =
   | 'bad event in the array'
   | 'NUL in a text'
 
-/** A body that its contract knows, but that cannot be delivered everywhere. */
+/** A body that the edge must refuse, or that some sink must dead-letter. */
 export interface Spoiled {
   readonly fault: Fault
   readonly body: unknown
-  /** Left out where the edge has to refuse the request. */
+  /** Left out where the edge must refuse the request. */
   readonly letter?: Letter
 }
 
-/** The one dead letter that each of the sinks must make of a request that was accepted. */
+/** The one dead letter that each of these sinks must write for an accepted request. */
 export interface Letter {
   readonly reason: Reason
   readonly sinks: readonly SinkName[]
@@ -45,9 +45,9 @@ export interface Letter {
 /** Writes the bodies of one contract. */
 export interface Author {
   readonly contract: Contract
-  /** The next body in the lives of its entities. */
+  /** Makes the next body, in the order of its entities' histories. */
   write(): unknown
-  /** A body whose events are minutes older than what was told of their keys; `undefined` where nothing was. */
+  /** Makes a body with events minutes older than the newest of their keys; `undefined` where no key has an event. */
   writeLate(): unknown
   /** One function for each way to go wrong. */
   readonly spoil: readonly (() => Spoiled)[]

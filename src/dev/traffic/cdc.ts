@@ -4,7 +4,7 @@ import { History } from './history.js'
 
 type Fields = Readonly<Record<string, () => unknown>>
 
-/** `cdc`: contacts and interactions that are created, updated again and again, and deleted in the end. */
+/** `cdc`: contacts and interactions that are created, updated many times, and deleted in the end. */
 export function cdcAuthor(world: World): Author {
   const { random, words } = world
   const history = (name: string) => new History(random, world.clock, `${name}-${world.run}`, world.keys)
@@ -27,7 +27,7 @@ export function cdcAuthor(world: World): Author {
     agentId: words.agent,
     dispositionCode: words.disposition,
     startedAt: () => new Date(Math.floor(world.clock() / 1_000)).toISOString(),
-    // CXone sends numbers as text now and then.
+    // CXone sometimes sends numbers as text.
     durationSeconds: () => (random.chance(0.2) ? String(words.seconds()) : words.seconds()),
   }
   const kinds = [

@@ -2,7 +2,7 @@ import { contactSync } from '../../../schemas/contact-sync.js'
 import type { Author, Spoiled, World } from './author.js'
 import { History } from './history.js'
 
-/** `contact-sync`: arrays of 1 to 20 whole contacts. */
+/** `contact-sync`: arrays of 1 to 20 complete contacts. */
 export function contactSyncAuthor(world: World): Author {
   const { random, words } = world
   const history = new History(random, world.clock, `record-${world.run}`, world.keys)
@@ -15,13 +15,13 @@ export function contactSyncAuthor(world: World): Author {
     timestamp,
   })
   const records = () => history.some(random.between(1, 20)).map((id) => record(id, history.stamp(id)))
-  /** An array in which one event, anywhere, is bad. */
-  const among = (bad: object) => {
+  /** An array in which one event, at a random place, is bad. */
+  const withBad = (bad: object) => {
     const events: object[] = records()
     events.splice(random.between(0, events.length), 0, bad)
     return { events }
   }
-  const alien = (change: object) => {
+  const changed = (change: object) => {
     const id = history.key()
     return { ...record(id, history.stamp(id)), ...change }
   }
@@ -37,7 +37,7 @@ export function contactSyncAuthor(world: World): Author {
     spoil: [
       () => ({
         fault: 'no events array',
-        body: random.pick([{}, { events: null }, { contacts: [alien({})] }]),
+        body: random.pick([{}, { events: null }, { contacts: [changed({})] }]),
       }),
       (): Spoiled => {
         const bad = random.pick([
@@ -48,18 +48,18 @@ export function contactSyncAuthor(world: World): Author {
         ])
         return {
           fault: 'bad event in the array',
-          body: among(alien(bad)),
+          body: withBad(changed(bad)),
           letter: { reason: 'invalid_event', sinks },
         }
       },
       () => ({
         fault: 'timestamp in the future',
-        body: among(alien({ timestamp: history.futureStamp() })),
+        body: withBad(changed({ timestamp: history.futureStamp() })),
         letter: { reason: 'future_timestamp', sinks },
       }),
       () => ({
         fault: 'NUL in a text',
-        body: among(alien({ firstName: 'Nul\u0000l' })),
+        body: withBad(changed({ firstName: 'Nul\u0000l' })),
         letter: { reason: 'refused_by_store', sinks: ['postgres'] },
       }),
     ],

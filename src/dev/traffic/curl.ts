@@ -2,9 +2,9 @@ import type { SampleRequest } from './samples.js'
 import { headersOf, type Senders } from './signing.js'
 
 /**
- * A request as a line that can be pasted into bash: it sends the same bytes and prints the whole answer.
- * @param url of the edge, without a path
- * @param request whose body holds no NUL byte: no command line can
+ * A curl command for bash that sends a request byte for byte and prints the whole answer.
+ * @param url URL of the edge, without a path
+ * @param request its body must not contain a NUL byte: a command line cannot
  */
 export function curlLine(
   url: string,

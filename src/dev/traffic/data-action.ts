@@ -2,7 +2,7 @@ import { dataAction } from '../../../schemas/data-action.js'
 import type { Author, World } from './author.js'
 import { History } from './history.js'
 
-/** `data-action`: documents of many kinds, hardly two with the same fields. */
+/** `data-action`: documents of many kinds; hardly any two have the same fields. */
 export function dataActionAuthor(world: World): Author {
   const { random, words } = world
   const history = new History(random, world.clock, `event-${world.run}`, world.keys)
@@ -34,7 +34,7 @@ export function dataActionAuthor(world: World): Author {
     contract: dataAction,
     write() {
       const id = history.key()
-      // The contract promises no timestamp; without one the time of receipt orders the event.
+      // The contract does not require a timestamp; without one, the time of receipt orders the event.
       return body(id, random.chance(0.9) ? history.stamp(id) : undefined)
     },
     writeLate() {

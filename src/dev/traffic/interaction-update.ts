@@ -2,7 +2,7 @@ import { interactionUpdate } from '../../../schemas/interaction-update.js'
 import type { Author, World } from './author.js'
 import { History } from './history.js'
 
-/** `interaction-update`: attributes of calls and chats, as another system knows them. */
+/** `interaction-update`: attributes of calls and chats, as another system has them. */
 export function interactionUpdateAuthor(world: World): Author {
   const { random, words } = world
   const history = new History(random, world.clock, `update-${world.run}`, world.keys)
@@ -20,7 +20,7 @@ export function interactionUpdateAuthor(world: World): Author {
     contactId: `contact-${world.run}-${random.between(1, world.keys)}`,
     timestamp,
     ...Object.fromEntries(
-      // Now and then there is nothing to write back.
+      // Some events have nothing to write back.
       random.some(Object.keys(fields), random.between(0, 3)).map((name) => [name, fields[name]?.()]),
     ),
   })

@@ -2,17 +2,17 @@ import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
 import { text } from 'node:stream/consumers'
 
-/** An idle connection is closed before the edge does it (10 s), in ms: else a request could meet its end. */
+/** Idle connections are closed after this time, in ms. The edge closes them after 10 s, which could hit a request. */
 const IDLE_MS = 4_000
 
-/** What the other side answered. */
+/** An answer of the server. */
 export interface HttpAnswer {
   readonly status: number
-  /** `error` of the body, else its `status`; empty where it has neither. */
+  /** `error` of the body, else its `status`, else empty. */
   readonly code: string
-  /** Where the log keeps the request, `<partition>/<entry id>`; of a 202. */
+  /** Only in a 202: the request's entry in the log, `<partition>/<entry id>`. */
   readonly entry: string | undefined
-  /** How long to wait before the next attempt, where it says so, in ms. */
+  /** Time that the server asks to wait before the next attempt, in ms; 0 where it does not. */
   readonly retryAfterMs: number
 }
 
@@ -20,15 +20,17 @@ export interface HttpAnswer {
 export interface Connections {
   /**
    * Posts a body once.
-   * @throws Error of the connection, or that there was no answer in time: then nobody knows what became of it
+   * @throws Error of the connection, or where no answer came in time: then the server may or may not have the request
    */
   post(path: string, headers: Record<string, string>, body: Buffer): Promise<HttpAnswer>
-  /** Ends all connections, also those that wait for an answer. */
+  /** Closes all connections, including those that wait for an answer. */
   close(): void
 }
 
 /**
- * @param url of the server, `http:` or `https:`
+ * Opens keep-alive connections to one server.
+ * @param url URL of the server, `http:` or `https:`
+ * @param most most connections at a time
  * @param timeoutMs how long a connection may be silent before a request counts as unanswered
  */
 export function openConnections(url: string, most: number, timeoutMs: number): Connections {
@@ -72,7 +74,7 @@ function readCode(body: string): string {
     const { error, status } = JSON.parse(body) as { error?: unknown; status?: unknown }
     return String(error ?? status ?? '')
   } catch {
-    // A proxy in between answers in HTML.
+    // A proxy before the server may answer in HTML.
     return ''
   }
 }

@@ -1,8 +1,8 @@
-/** Chance that can be repeated: the same seed, the same sequence (mulberry32). Not for secrets. */
+/** Repeatable random numbers: the same seed makes the same sequence (mulberry32). Not for secrets. */
 export class Random {
   #state: number
 
-  /** @param seed any integer; its lower 32 bits count */
+  /** @param seed any integer; only its lower 32 bits are used */
   constructor(seed: number) {
     this.#state = seed >>> 0
   }
@@ -21,18 +21,18 @@ export class Random {
     return low + Math.floor(this.next() * (high - low + 1))
   }
 
-  /** True in `share` of the cases, 0 to 1. */
+  /** True with the probability `share`, 0 to 1. */
   chance(share: number): boolean {
     return this.next() < share
   }
 
-  /** @throws RangeError where there is nothing to pick from */
+  /** A random element. @throws RangeError where the list is empty */
   pick<T>(list: readonly T[]): T {
     if (list.length === 0) throw new RangeError('There is nothing to pick from')
     return list[this.between(0, list.length - 1)] as T
   }
 
-  /** `count` different ones of a list, or all of them where it has no more, in no order. */
+  /** `count` different elements, or all where the list has fewer, in random order. */
   some<T>(list: readonly T[], count: number): T[] {
     const rest = [...list]
     const size = Math.min(count, rest.length)

@@ -10,37 +10,37 @@ import { Random } from './random.js'
 import { validatedAuthor } from './validated.js'
 import { vocabulary } from './vocabulary.js'
 
-/** One request as CXone might send it, and what must become of it. */
+/** One request as CXone might send it, and its expected outcome. */
 export interface SampleRequest {
   readonly contract: Contract
   readonly body: Buffer
-  /** Whether its signature, where the contract has secrets, is the right one, a wrong one or missing. */
+  /** Where the contract has secrets: whether the signature is right, wrong or missing. */
   readonly signature: 'right' | 'wrong' | 'missing'
-  /** `late`: its events are older than what was told before; `duplicate`: the body has been sent before. */
+  /** `late`: its events are older than earlier ones of their keys; `duplicate`: the body has been sent before. */
   readonly kind: 'ordinary' | 'late' | 'duplicate' | Fault
   /** The edge's answer: `accepted` (202) or an error code. */
   readonly expect: 'accepted' | ErrorCode
-  /** What the workers must make of it though it was accepted; left out where everything can be delivered. */
+  /** The dead letter that workers must write for it; left out where everything can be delivered. */
   readonly letter?: Letter
 }
 
-/** What to sample. All shares are 0 to 1 and together not more than 1. */
+/** Options of {@link sampleRequests}. Each share is 0 to 1, and together they are at most 1. */
 export interface SampleOptions {
-  /** The same seed makes the same requests but for the time in them. Also the names of all keys stem from it. */
+  /** The same seed makes the same requests, except for their times. It is also part of all keys. */
   readonly seed: number
   /** Names of contracts. Default: all. */
   readonly contracts?: readonly string[]
-  /** Contracts that anybody may post to: none of their samples lacks a signature. */
+  /** Names of contracts without authentication: they get no samples with a wrong or missing signature. */
   readonly unsigned?: readonly string[]
-  /** How many requests. Default: no end. */
+  /** Number of requests. Default: no end. */
   readonly count?: number
   /** Share of late events. Default 0. */
   readonly late?: number
   /** Share of repeated bodies. Default 0. */
   readonly duplicate?: number
-  /** Share of requests that are refused or end as dead letters. Default 0. */
+  /** Share of requests that must be refused or dead-lettered. Default 0. */
   readonly invalid?: number
-  /** Keys of each entity. Default 200. */
+  /** Number of keys of each entity. Default 200. */
   readonly keys?: number
   /** The time in milliseconds since 1970. Default: the real one. */
   readonly now?: () => number
@@ -54,12 +54,12 @@ const AUTHORS: Readonly<Record<string, (world: World) => Author>> = {
   validated: validatedAuthor,
 }
 
-/** A duplicate comes at most so many requests after its original. */
+/** Number of the newest valid requests from which a duplicate is chosen. */
 const MEMORY = 200
 
 /**
- * Sample requests, made as they are asked for. Costs about 30 us each.
- * @throws Error where the shares make more than 1, or a contract has no samples
+ * Makes sample requests, one at a time when the caller asks for the next. Costs about 30 us each.
+ * @throws Error where the shares add up to more than 1, or a contract has no samples
  */
 export function* sampleRequests(options: SampleOptions): Generator<SampleRequest, void, undefined> {
   const { count = Number.POSITIVE_INFINITY, late = 0, duplicate = 0, invalid = 0 } = options
@@ -70,13 +70,13 @@ export function* sampleRequests(options: SampleOptions): Generator<SampleRequest
   const world = createWorld(options)
   const { random } = world
   const authors = contracts.map((name) => createAuthor(name, world))
-  // What is refused must leave no trace in the lives that the others tell.
-  const unmapped = contracts.map((name) => createAuthor(name, world))
+  // Invalid requests have authors of their own, so that they do not change the histories of the valid ones.
+  const invalidAuthors = contracts.map((name) => createAuthor(name, world))
   const sent: SampleRequest[] = []
   let valid = 0
   for (let made = 0; made < count; made++) {
     const roll = random.next()
-    if (roll < invalid) yield invalidRequest(random, random.pick(unmapped), unsigned)
+    if (roll < invalid) yield invalidRequest(random, random.pick(invalidAuthors), unsigned)
     else if (roll < invalid + duplicate && sent.length > 0) yield { ...random.pick(sent), kind: 'duplicate' }
     else {
       const request = validRequest(random.pick(authors), roll < invalid + duplicate + late)
@@ -130,7 +130,7 @@ function spoiled(contract: Contract, { fault, body, letter }: Spoiled): SampleRe
   }
 }
 
-/** A body that was cut on its way. */
+/** A body that was cut off on its way. */
 function malformed(random: Random, { contract, write }: Author): SampleRequest {
   const whole = json(write())
   const body = whole.subarray(0, random.between(1, whole.length - 1))
@@ -139,8 +139,8 @@ function malformed(random: Random, { contract, write }: Author): SampleRequest {
 
 function badlySigned({ contract, write }: Author, signature: 'wrong' | 'missing'): SampleRequest {
   const kind = signature === 'wrong' ? 'wrong signature' : 'no signature'
-  const isTold = signature === 'missing' && contract.tellsMissing
-  const expect = isTold ? 'missing_signature' : 'invalid_signature'
+  const isReported = signature === 'missing' && contract.tellsMissing
+  const expect = isReported ? 'missing_signature' : 'invalid_signature'
   return { contract, body: json(write()), signature, kind, expect }
 }
 

@@ -5,29 +5,29 @@ import { type Connections, type HttpAnswer, openConnections } from './post.js'
 import type { SampleRequest } from './samples.js'
 import { headersOf, type Senders } from './signing.js'
 
-/** Pauses between attempts at the same request. */
+/** Pauses between attempts of the same request. */
 const REDELIVERY = { initialMs: 200, maxMs: 5_000 }
 
 /** What to send, where to and how. */
 export interface SendOptions {
-  /** Of the edge, without a path. */
+  /** URL of the edge, without a path. */
   readonly url: string
-  /** Taken one by one, at the moment of sending. */
+  /** Requests; each is taken only when it is sent. */
   readonly requests: Iterable<SampleRequest>
-  /** Requests a second, whatever the answers take: an open loop. Default: as fast as they are answered. */
+  /** Requests per second, however long answers take: an open loop. Default: as fast as answers come. */
   readonly rate?: number
   readonly senders: Senders
-  /** Ends it: connections are cut, and what waits for an answer or a next attempt stays unanswered. */
+  /** Stops it: connections are cut, and requests that wait for an answer or an attempt stay unanswered. */
   readonly signal: AbortSignal
-  /** Most requests on their way at a time; where they are, the rate has to wait. Default 64. */
+  /** Most requests in flight at a time; while that many are, no more are sent whatever the rate. Default 64. */
   readonly inFlight?: number
-  /** How often to try a request that gets 429, 5xx or no answer, as at-least-once senders do. Default 1. */
+  /** Attempts for a request that gets 429, 5xx or no answer, as at-least-once senders do. Default 1. */
   readonly attempts?: number
   /** Silence after which a request counts as unanswered, in ms. Default 10 s. */
   readonly timeoutMs?: number
 }
 
-/** What became of one request in the end. */
+/** The final outcome of one request. */
 export interface Delivery {
   readonly request: SampleRequest
   /** The last answer; `undefined` where the last attempt got none. */
@@ -37,19 +37,19 @@ export interface Delivery {
   readonly attempts: number
 }
 
-/** What became of all requests. */
+/** The outcome of all requests. */
 export interface SendReport {
-  /** Requests, however often each was tried. */
+  /** Number of requests; each counts once, however many attempts it took. */
   readonly sent: number
   /** Attempts beyond each request's first. */
   readonly redelivered: number
-  /** Where the log keeps each request that was answered 202, as `<partition>/<entry id>`. */
+  /** Entries in the log, `<partition>/<entry id>`, of the requests that were answered 202. */
   readonly acknowledged: readonly string[]
-  /** Requests by {@link Delivery.label}. */
+  /** Number of requests by {@link Delivery.label}. */
   readonly byAnswer: Readonly<Record<string, number>>
-  /** Requests whose last attempt got no answer: nobody knows whether they are in the log. */
+  /** Number of requests whose last attempt got no answer: they may or may not be in the log. */
   readonly unanswered: number
-  /** Answered, but not as the sample expects. */
+  /** Requests with another answer than the sample expects. */
   readonly unexpected: readonly Delivery[]
 }
 
@@ -60,9 +60,9 @@ function isExpected({ request, answer }: Delivery): boolean {
 }
 
 /**
- * Sends requests and keeps account of the answers. The report grows with every request; for traffic without an
- * end use {@link transmit}.
- * @param onAnswer is told of each request in the end
+ * Sends requests and reports the answers. The report grows with every request; for endless traffic use
+ * {@link transmit}.
+ * @param onAnswer called with the final outcome of each request
  */
 export async function sendTraffic(
   options: SendOptions & { readonly onAnswer?: (delivery: Delivery) => void },
@@ -85,8 +85,8 @@ export async function sendTraffic(
 }
 
 /**
- * Sends requests until there are no more or the signal is aborted; remembers nothing.
- * @param onAnswer is told of each request in the end
+ * Sends requests until there are no more or the signal is aborted; keeps no report.
+ * @param onAnswer called with the final outcome of each request
  */
 export async function transmit(options: SendOptions, onAnswer: (delivery: Delivery) => void): Promise<void> {
   const { url, requests, rate = Number.POSITIVE_INFINITY, inFlight = 64, timeoutMs = 10_000 } = options
@@ -100,7 +100,7 @@ export async function transmit(options: SendOptions, onAnswer: (delivery: Delive
   const source = requests[Symbol.iterator]()
   const start = performance.now()
   let turns = 0
-  // One behind the other, so that one timer runs, and nobody waits for a turn when the requests have run out.
+  // Turns are queued, so that only one timer runs, and no lane waits for its turn once the requests have run out.
   let queue = Promise.resolve(true)
   let ended = options.signal.aborted
   const turn = () => {
@@ -131,7 +131,7 @@ async function deliver(
   ending: AbortSignal,
 ): Promise<Delivery> {
   for (let attempt = 1; ; attempt++) {
-    // Signed anew: a timestamp that was right at the first attempt may be too old at the last.
+    // Signed again for each attempt: the first attempt's timestamp may be too old by the last.
     const headers = headersOf(request, senders)
     const outcome = await connections.post(request.contract.path, headers, request.body).catch(asError)
     const answer = outcome instanceof Error ? undefined : outcome
@@ -144,7 +144,7 @@ async function deliver(
   }
 }
 
-/** Waits for a moment of `performance.now()`. @returns false once the signal is aborted */
+/** Waits until a moment of `performance.now()`. @returns false once the signal is aborted */
 async function isTime(moment: number, signal: AbortSignal): Promise<boolean> {
   const restMs = moment - performance.now()
   if (restMs >= 1) await sleep(restMs, undefined, { signal }).catch(() => undefined)
@@ -159,7 +159,7 @@ function asError(error: unknown): Error {
   return error instanceof Error ? error : new Error(String(error))
 }
 
-/** `ECONNREFUSED` and its like are more telling, and fewer, than messages with ports in them. */
+/** The error's code, such as `ECONNREFUSED`: clearer than a message, and the same for every port. */
 function reason(error: Error & { code?: string }): string {
   return error.code ?? error.message
 }

@@ -9,10 +9,10 @@ import {
 } from '../../edge/auth/standard-webhooks.js'
 import type { SampleRequest } from './samples.js'
 
-/** How requests of each contract prove where they come from; those of a contract that is not in it do not. */
+/** How requests of each contract are authenticated. Requests of a contract that is missing here are not. */
 export type Senders = ReadonlyMap<Contract, Access>
 
-/** The headers of a request: its content type and its proof, by the first scheme and secret. @param now in ms since 1970 */
+/** A request's headers: content type, and authentication by the first scheme and secret. @param now ms since 1970 */
 export function headersOf(
   { contract, body, signature }: Pick<SampleRequest, 'contract' | 'body' | 'signature'>,
   senders: Senders,
@@ -24,12 +24,12 @@ export function headersOf(
   return { ...headers, ...proof(scheme, signature === 'right' ? secret : `not ${secret}`, body, now) }
 }
 
-/** The names of the contracts that anybody may post to. */
+/** The names of the contracts without authentication. */
 export function openContracts(senders: Senders): string[] {
   return [...senders].filter(([, access]) => isOpen(access)).map(([{ name }]) => name)
 }
 
-/** How long a signature of {@link headersOf} is good for, in s; `undefined` where it does not age. */
+/** How long a signature of {@link headersOf} is valid, in s; `undefined` where it does not expire. */
 export function lifetimeSeconds(access: Access | undefined): number | undefined {
   const scheme = access?.schemes[0]
   return scheme && 'toleranceSeconds' in scheme ? scheme.toleranceSeconds : undefined
@@ -47,7 +47,7 @@ function proof(scheme: Authentication, secret: string, body: Buffer, now: number
       return { [scheme.header]: scheme.prefix + digest, [scheme.timestampHeader]: timestamp }
     }
     case 'standard-webhooks': {
-      // One body, one id, however often it is sent.
+      // The id depends only on the body, so it is the same each time the body is sent.
       const id = `msg_${createHash('sha256').update(body).digest('hex').slice(0, 24)}`
       const hmac = createHmac('sha256', standardWebhooksKey(secret)).update(signedHead(id, timestamp))
       return {

@@ -2,11 +2,11 @@ import { validated } from '../../../schemas/validated.js'
 import { formatTimestamp } from '../../state/timestamp.js'
 import type { Author, World } from './author.js'
 
-/** `validated`: ended conversations, each under a correlation id of its own. */
+/** `validated`: conversations that have ended, each with its own correlation id. */
 export function validatedAuthor(world: World): Author {
   const { random, words } = world
-  let told = 0
-  // CXone sends numbers as text now and then.
+  let count = 0
+  // CXone sometimes sends numbers as text.
   const number = (value: number) => (random.chance(0.2) ? String(value) : value)
   const data = () => ({
     channel: words.channel(),
@@ -23,7 +23,7 @@ export function validatedAuthor(world: World): Author {
   const body = (change: object = {}, inData: object = {}) => ({
     event: 'interaction.completed',
     timestamp: formatTimestamp(world.clock()),
-    correlation_id: `correlation-${world.run}-${++told}`,
+    correlation_id: `correlation-${world.run}-${++count}`,
     ...change,
     data: { ...data(), ...inData },
   })
@@ -31,7 +31,7 @@ export function validatedAuthor(world: World): Author {
   return {
     contract: validated,
     write: body,
-    // Nothing is ever told again of the same correlation id.
+    // Each correlation id has only one event, so none can be late.
     writeLate: () => undefined,
     spoil: [
       () => ({

@@ -30,7 +30,7 @@ const LAST_NAMES = [
 const QUEUES = ['Billing', 'Claims', 'Retention', 'Sales DE', 'Technical support']
 const DISPOSITIONS = ['CALLBACK', 'ESCALATED', 'NO_ANSWER', 'RESOLVED', 'SPAM']
 
-/** Values that look like those of a contact centre. */
+/** Makes random values that look like those of a contact centre. */
 export function vocabulary(random: Random) {
   const digits = (count: number) => Array.from({ length: count }, () => random.between(0, 9)).join('')
   return {

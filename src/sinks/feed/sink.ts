@@ -5,7 +5,7 @@ import { reported } from '../../telemetry/command.js'
 import { OPERATION } from '../../telemetry/names.js'
 import type { FeedRecord, Sink } from '../sink.js'
 
-/** The clean feed as a sink; the parameters are those of {@link createFeed}. The connection stays the caller's. */
+/** The clean feed as a sink, with the parameters of {@link createFeed}. The caller closes the connection. */
 export function createFeedSink(
   redis: RedisClient,
   partitions: readonly PartitionKeys[],

@@ -3,23 +3,23 @@ import { MIGRATIONS } from '../../../migrations/mongo/index.js'
 import type { Entity } from '../../../schemas/contract.js'
 import type { Databases } from './connect.js'
 
-/** What has been applied, and who applies now: a document for each migration, and one for the lock. */
+/** A document of the migrations' bookkeeping: one for each applied migration, and one for the lock. */
 export interface MigrationDocument {
   /** A migration's name, or `lock`. */
   _id: string
   appliedAt?: Date
-  /** In the lock: who holds it. */
+  /** Only in the lock: the process that holds it. */
   holder?: string
-  /** In the lock: grows while the holder lives. */
+  /** Only in the lock: a counter that its holder keeps raising. */
   heartbeat?: number
 }
 
-/** The bookkeeping of the migrations, in the state database. */
+/** The collection of the migrations' bookkeeping, in the state database. */
 export function bookkeepingOf(state: Db): Collection<MigrationDocument> {
   return state.collection<MigrationDocument>('tributary.migrations')
 }
 
-/** Names of the migrations that a database has been through. */
+/** Names of the migrations that have been applied to a database. */
 export async function appliedMigrations(state: Db): Promise<string[]> {
   const documents = await bookkeepingOf(state)
     .find({ appliedAt: { $exists: true } })
@@ -27,7 +27,7 @@ export async function appliedMigrations(state: Db): Promise<string[]> {
   return documents.map((document) => document._id)
 }
 
-/** @throws Error that names the first migration that a database lacks */
+/** Checks that all migrations have been applied. @throws Error that names the first missing migration */
 export async function checkMigrated(state: Db): Promise<void> {
   const applied = new Set(await appliedMigrations(state))
   const missing = MIGRATIONS.find((migration) => !applied.has(migration.name))
@@ -36,7 +36,10 @@ export async function checkMigrated(state: Db): Promise<void> {
   throw new Error(`${what}: run tributary migrate`)
 }
 
-/** @throws Error that names the first collection or view that entities lack: a migration has to make it */
+/**
+ * Checks that every entity has its collections and views.
+ * @throws Error that names the first missing one: a migration has to make it
+ */
 export async function checkCollections(databases: Databases, entities: readonly Entity[]): Promise<void> {
   for (const name of ['state', 'events'] as const) {
     const db = databases[name]

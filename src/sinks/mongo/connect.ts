@@ -2,31 +2,31 @@ import { type Db, type DbOptions, MongoClient, ReadConcern } from 'mongodb'
 
 /** Names of the two databases. */
 export interface DatabaseNames {
-  /** What is known of entities, and the migrations' bookkeeping. */
+  /** States of entities, and the migrations' bookkeeping. */
   readonly state: string
   /** Events kept as documents. */
   readonly events: string
 }
 
-/** The two databases themselves. */
+/** The two databases. */
 export interface Databases {
   readonly state: Db
   readonly events: Db
 }
 
-/** No operation takes the server longer than this, in milliseconds; the network gets a little on top. */
+/** Longest time the server may spend on an operation, in milliseconds; the network gets a little more. */
 export const OPERATION_MS = 30_000
 
 /**
- * A client that has not connected yet. Close it in any case.
- * @param socketTimeoutMs how long a connection may stay silent; 0 for ever
- * @throws Error where the URL is none
+ * A client that has not connected yet. The caller must close it in any case.
+ * @param socketTimeoutMs how long a connection may stay silent; 0 for no limit
+ * @throws Error where the URL cannot be read
  */
 export function mongoClient(url: string, socketTimeoutMs = OPERATION_MS + 5_000): MongoClient {
   try {
     return new MongoClient(url, {
       appName: 'tributary',
-      // Amazon DocumentDB has no retryable writes; ours may all be repeated anyway.
+      // Amazon DocumentDB has no retryable writes. Our own retry covers them: all our writes may be repeated.
       retryWrites: false,
       maxPoolSize: 10,
       serverSelectionTimeoutMS: 5_000,
@@ -41,15 +41,15 @@ export function mongoClient(url: string, socketTimeoutMs = OPERATION_MS + 5_000)
   }
 }
 
-/** All that durability rests on. Said of the databases and not of the client, where a URL could weaken it. */
+/** All settings that durability needs. Set on the databases, because the URL could weaken those of the client. */
 const DURABLE: DbOptions = {
   writeConcern: { w: 'majority', journal: true, wtimeoutMS: OPERATION_MS },
-  // What is read decides that nothing need be written, so it must not be what a failover may take back.
+  // A read may decide that no write is needed, so a failover must not roll back what was read.
   readConcern: new ReadConcern('majority'),
   readPreference: 'primary',
 }
 
-/** The databases by the names that the contracts use. */
+/** Opens the two databases with durable settings. */
 export function databasesOf(client: MongoClient, names: DatabaseNames): Databases {
   return { state: client.db(names.state, DURABLE), events: client.db(names.events, DURABLE) }
 }

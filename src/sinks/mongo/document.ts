@@ -3,46 +3,46 @@ import type { Entity } from '../../../schemas/contract.js'
 import { type Field, newerFields, type State } from '../../state/state.js'
 import { NO_VERSION, type Version } from '../../state/version.js'
 
-/** A State as it is stored: its fields at the top level, for readers, and bookkeeping apart from them. */
+/** A State as MongoDB stores it: its fields at the top level, for readers; our bookkeeping in `_tributary`. */
 export interface StateDocument {
   _id: string
-  /** Missing in a document that was there before us; such a one is older than every event. */
+  /** Missing in a document that Tributary did not write; such a document is older than every event. */
   _tributary?: Bookkeeping
   [field: string]: unknown
 }
 
-/** What a reader need not care for. */
+/** Data for Tributary alone: readers can ignore it. */
 interface Bookkeeping {
   version: Version
-  /** A new one with every write, to notice another worker's. It tells the time of the write, too. */
+  /** New with every write, so that a worker notices another worker's write. Contains the time of the write. */
   revision: ObjectId
   /** Fields newer than the base. An array, because not every server stores every field name. */
   fieldVersions?: { name: string; version: Version }[]
-  /** When the delete was written: a tombstone waits from then on to be purged. */
+  /** When the delete was written: the age of a tombstone, which decides when it is purged, counts from then. */
   deletedAt?: Date
-  /** Where the entity evolves: fields that an event set to null; any other null stands for a missing field. */
+  /** Only for an entity that evolves: fields that an event set to null. Any other null means a missing field. */
   nulls?: string[]
-  /** Fields that cannot stand at the top level under their own names. */
+  /** Fields whose names cannot be used at the top level. */
   reserved?: { name: string; value: unknown }[]
 }
 
-/** A State as it was found, and what tells whether it is still the same. */
+/** A State that was read, and its revision, by which a write checks that it has not changed since. */
 export interface Stored {
   readonly state: State
-  /** `null` where the document was there before us. */
+  /** `null` where Tributary did not write the document. */
   readonly revision: ObjectId | null
 }
 
-/** The fields that documents of an evolving entity have had, as of one version of its registry. */
+/** All fields that documents of an evolving entity have had, as of one version of its registry. */
 export interface KnownFields {
-  /** From 1; 0 before the first. */
+  /** Counts from 1; 0 before the first version. */
   readonly version: number
   readonly names: ReadonlySet<string>
 }
 
 /**
- * Whether a field's name is taken, or is one that some servers or the driver give a meaning to. The same for
- * every server, so that a database can be moved.
+ * Whether a field's name is used by us, or has a special meaning for the driver or some server. The answer is the
+ * same for every server, so that a database can be moved to another one.
  */
 export function isReserved(name: string, { mongo }: Entity): boolean {
   return (
@@ -59,7 +59,7 @@ export function isReserved(name: string, { mongo }: Entity): boolean {
 
 /**
  * The document of a State.
- * @param known for an entity that evolves: what of it the State lacks is null
+ * @param known only for an entity that evolves: known fields that the State lacks are stored as null
  */
 export function toDocument(
   entity: Entity,
@@ -71,7 +71,7 @@ export function toDocument(
 ): StateDocument {
   const { processedAt, evolves } = entity.mongo
   const reserved: { name: string; value: unknown }[] = []
-  // Without a prototype `__proto__` is a name like any other.
+  // In an object without a prototype, `__proto__` is an ordinary name.
   const document: StateDocument = Object.assign(Object.create(null), { _id: key })
   for (const [name, { value }] of state.fields) {
     if (isReserved(name, entity)) reserved.push({ name, value })
@@ -92,7 +92,7 @@ export function toDocument(
 
 /**
  * Adds the known fields that are missing, as null.
- * @returns names of the fields that were null before
+ * @returns names of the fields that an event set to null
  */
 function fill(document: StateDocument, { names }: KnownFields): string[] {
   const nulls = Object.keys(document).filter((name) => document[name] === null)
@@ -100,7 +100,7 @@ function fill(document: StateDocument, { names }: KnownFields): string[] {
   return nulls
 }
 
-/** The State of a document, whoever wrote it. */
+/** The State of a document; Tributary need not have written it. */
 export function fromDocument(entity: Entity, document: StateDocument): Stored {
   const { processedAt, evolves } = entity.mongo
   const { _id, _tributary: bookkeeping, ...values } = document

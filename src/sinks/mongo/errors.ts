@@ -15,31 +15,34 @@ import { FINAL_OF_A_DOCUMENT, OUTCOMES } from './outcomes.js'
 
 const LOOK = "look into the server's log"
 const DUPLICATE_KEY = 11000
-/** In characters: the driver and the server may quote a whole document. */
+/** Longest quoted message, in characters: the driver and the server may quote a whole document. */
 const LONGEST_QUOTE = 500
 
-/** What the database says of one document of a bulk write. */
+/** The server's error for one document of a bulk write. */
 export interface DocumentError {
   readonly code: number
   readonly errmsg?: string | undefined
 }
 
-/** Whether another worker inserted the document in the meantime: nothing is wrong with it. */
+/** Whether the write failed only because another worker inserted the document in the meantime. */
 export function isLostRace({ code, errmsg = '' }: DocumentError): boolean {
   if (code !== DUPLICATE_KEY) return false
-  // A message that names no index (Cosmos DB) more likely means this one, and a race is the harmless reading.
+  // Cosmos DB's message names no index. The index of _id is the likely one, and treating it as a race is harmless.
   const index = / index: (\S+)/.exec(errmsg)?.[1] ?? '_id_'
   return index === '_id_'
 }
 
-/** The refusal of one document of a bulk write; `undefined` where that is no refusal for good. */
+/** The rejection of one document of a bulk write; `undefined` where the error may pass. */
 export function refusal({ code, errmsg = '' }: DocumentError): RejectedError | undefined {
   const meaning = OUTCOMES.get(code)
   if (meaning?.outcome !== 'final') return undefined
   return rejected(`${quote(errmsg)} (code ${code}, ${meaning.says})`)
 }
 
-/** The refusal of something, it does not say what, in a bulk write; `undefined` where the error is no such one. */
+/**
+ * The rejection of a whole bulk write in which some document cannot be stored: the error does not say which one.
+ * `undefined` where the error is another one.
+ */
 export function refusalOfSome(error: unknown): RejectedError | undefined {
   const source = unwrap(error)
   if (source instanceof BSON.BSONError || isTooLarge(source)) return rejected(quote(source.message), source)
@@ -49,9 +52,9 @@ export function refusalOfSome(error: unknown): RejectedError | undefined {
 }
 
 /**
- * The outcome that an error of the driver stands for: a {@link TransientError} for whatever the server or the
- * network is to blame for, else the error itself, which is a bug or a wrong configuration.
- * @param doing what failed, to go on after "MongoDB could not": `write to state.contacts`
+ * Translates an error of the driver: a {@link TransientError} where the server or the network is the cause, else
+ * the error itself, which is a bug or a wrong configuration.
+ * @param doing what failed; follows "MongoDB could not" in the message: `write to state.contacts`
  */
 export function outcomeOf(error: unknown, doing: string): unknown {
   const source = unwrap(error)
@@ -59,18 +62,18 @@ export function outcomeOf(error: unknown, doing: string): unknown {
   return transient(doing, messageOf(source), remedyFor(source), source)
 }
 
-/** As {@link outcomeOf}, for what a bulk write could not do to one document. */
+/** As {@link outcomeOf}, for the error of one document of a bulk write. */
 export function transientOf({ code, errmsg = '' }: DocumentError, doing: string): TransientError {
   return transient(doing, errmsg, remedyOf(code) ?? LOOK)
 }
 
 function isTransient(error: unknown): boolean {
-  if (error instanceof MongoServerClosedError) return true // a member left while the operation waited for it
+  if (error instanceof MongoServerClosedError) return true // a member left the replica set while the operation waited
   if (error instanceof MongoAPIError || error instanceof MongoParseError) return false
   return error instanceof MongoError || isSystemError(error)
 }
 
-/** What Node says of sockets and name servers, as far as the driver passes it on as it is. Not of files. */
+/** Whether it is one of Node's errors for sockets and name servers, which the driver may pass on. Not for files. */
 function isSystemError(error: unknown): boolean {
   if (!(error instanceof Error) || !('code' in error) || 'path' in error) return false
   return (
@@ -78,7 +81,7 @@ function isSystemError(error: unknown): boolean {
   )
 }
 
-/** What a code says is no remedy where it speaks of a document. */
+/** The remedy for a code; `undefined` where the code is about a document, and so names no remedy. */
 function remedyOf(code: number | undefined): string | undefined {
   const meaning = OUTCOMES.get(code ?? 0)
   return meaning?.outcome === 'transient' ? meaning.says : undefined
@@ -92,7 +95,7 @@ function remedyFor(error: unknown): string {
   return away ? 'check that it runs and that the MongoDB URL names it' : LOOK
 }
 
-/** What the driver wrapped into a bulk write's error although it is none: a cut connection, a refused command. */
+/** The driver wraps errors of a whole command, such as a cut connection, into a bulk write's error: unwraps them. */
 function unwrap(error: unknown): unknown {
   const wrapped = error instanceof MongoBulkWriteError && error.errorResponse instanceof Error
   return wrapped ? error.errorResponse : error

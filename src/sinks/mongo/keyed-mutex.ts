@@ -1,12 +1,12 @@
 /**
- * Lets writes about the same documents go one after the other. Each reads first and writes under the condition that
- * nobody else has: two at the same time would only make each other read again.
+ * Runs writes to the same documents one after the other. Each write reads first, and is valid only if no other write
+ * came in between: two at the same time would only force each other to read again.
  */
 export class KeyedMutex {
-  readonly #under = new Map<Promise<unknown>, ReadonlySet<string>>()
+  readonly #inFlight = new Map<Promise<unknown>, ReadonlySet<string>>()
 
   /**
-   * Does some work as soon as no other is under way that shares a key with it.
+   * Starts work as soon as no other work that shares a key with it is in flight.
    * @throws what the work throws
    */
   async take<T>(keys: ReadonlySet<string>, work: () => Promise<T>): Promise<T> {
@@ -16,16 +16,16 @@ export class KeyedMutex {
       () => undefined,
       () => undefined,
     )
-    this.#under.set(over, keys)
+    this.#inFlight.set(over, keys)
     try {
       return await done
     } finally {
-      this.#under.delete(over)
+      this.#inFlight.delete(over)
     }
   }
 
   #rivalOf(keys: ReadonlySet<string>): Promise<unknown> | undefined {
-    for (const [over, others] of this.#under) if (overlap(keys, others)) return over
+    for (const [over, others] of this.#inFlight) if (overlap(keys, others)) return over
     return undefined
   }
 }

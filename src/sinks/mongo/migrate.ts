@@ -8,28 +8,28 @@ import { type DatabaseNames, type Databases, databasesOf, mongoClient } from './
 import { outcomeOf } from './errors.js'
 import { withMigrationLock } from './migration-lock.js'
 
-/** What is to be migrated. */
+/** What {@link migrateMongo} needs. */
 export interface MigrateMongoOptions {
   readonly url: string
   readonly databases: DatabaseNames
-  /** What the databases must have a place for in the end. */
+  /** Entities that must have their collections and views afterwards. */
   readonly entities: readonly Entity[]
-  /** Is told, a line at a time, what is done. */
+  /** Called with a line for each step that is done. */
   readonly report: (line: string) => void
-  /** Ends it between two migrations. */
+  /** Stops the run between two migrations. */
   readonly signal: AbortSignal
   /** Default: those in `migrations/mongo`. */
   readonly migrations?: readonly MongoMigration[]
 }
 
 /**
- * Applies the migrations that are missing, in order, under a lock: any number may run at the same time.
+ * Applies the missing migrations, in order, under a lock: any number of processes may call it at the same time.
  * @throws TransientError where MongoDB does not answer · Error that names the migration that failed; those
  * before it stay applied · the signal's reason, once it is aborted
  */
 export async function migrateMongo(options: MigrateMongoOptions): Promise<void> {
   const { url, databases: names, entities, report, signal, migrations = MIGRATIONS } = options
-  // An index on a large collection takes its time.
+  // No socket timeout: an index on a large collection takes long.
   const client = mongoClient(url, 0)
   try {
     await client.connect()
@@ -82,7 +82,7 @@ function storageIn({ state }: Databases): UmzugStorage {
 
 function failed(error: MigrationError): Error {
   const { name } = error.migration
-  // What the server itself answers to a migration, it will answer again.
+  // The server itself refused the migration, and would refuse it again: no retry.
   const answered = error.cause instanceof MongoServerError
   const cause = answered ? error.cause : outcomeOf(error.cause, `apply migration ${name}`)
   if (cause instanceof TransientError) return cause

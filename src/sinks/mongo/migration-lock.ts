@@ -5,11 +5,11 @@ import { type Collection, MongoServerError } from 'mongodb'
 import { TransientError } from '../../errors.js'
 import type { MigrationDocument } from './applied.js'
 
-/** How to wait for the lock, and how long it outlives its holder. */
+/** How to wait for the lock, and how long a dead holder keeps it. */
 export interface MigrationLockOptions {
   readonly report: (line: string) => void
   readonly signal: AbortSignal
-  /** A holder that has not been heard of for so long, in milliseconds, is taken for dead. */
+  /** A holder that has not renewed the lock for this time, in milliseconds, counts as dead. */
   readonly leaseMs?: number
 }
 
@@ -17,8 +17,9 @@ const LEASE_MS = 15_000
 const DUPLICATE_KEY = 11000
 
 /**
- * Does `work` while this process, of all, holds the lock. The lock is a document with a holder who renews it.
- * Nobody compares clocks: who waits watches whether the document changes, by a clock of its own.
+ * Does `work` while this process holds the lock. The lock is a document that its holder keeps renewing. Clocks of
+ * different machines are never compared: a waiting process measures, by its own clock, how long the document has
+ * not changed.
  * @param work gets a signal that is aborted when the lock is lost
  * @throws what `work` throws · the signal's reason, once it is aborted
  */
@@ -43,7 +44,7 @@ export async function withMigrationLock<T>(
     return await work(held)
   } finally {
     clearInterval(renewal)
-    await collection.deleteOne({ _id: 'lock', holder }).catch(() => {}) // the lease frees it then
+    await collection.deleteOne({ _id: 'lock', holder }).catch(() => {}) // then the lock is free when its lease ends
   }
 }
 

@@ -1,7 +1,7 @@
-/** What a code says: `final` of one document, `transient` of the server or the network. */
+/** What an error code means: `final` is about one document, `transient` about the server or the network. */
 export interface Meaning {
   readonly outcome: 'final' | 'transient'
-  /** For a person: what is behind it, and where it is transient, what can be done. */
+  /** For people: the cause and, where it is transient, what to do. */
   readonly says: string
 }
 
@@ -14,8 +14,8 @@ const final = (says: string): Meaning => ({ outcome: 'final', says })
 const transient = (says: string): Meaning => ({ outcome: 'transient', says })
 
 /**
- * By code. What is not listed is transient, so that a fault of the server never dead-letters an event.
- * docs/outcomes.md shows it. https://github.com/mongodb/mongo/blob/master/src/mongo/base/error_codes.yml
+ * Meanings by error code. A code that is not listed is transient, so that a fault of the server never dead-letters an
+ * event. docs/outcomes.md shows this table. https://github.com/mongodb/mongo/blob/master/src/mongo/base/error_codes.yml
  */
 export const OUTCOMES: ReadonlyMap<number, Meaning> = new Map([
   [2, final('BadValue')],
@@ -34,7 +34,7 @@ export const OUTCOMES: ReadonlyMap<number, Meaning> = new Map([
   [89, transient(CUT)],
   [91, transient(PASSES)],
   [100, transient('the replica set has too few members for a majority')],
-  [112, transient('WriteConflict: somebody else wrote at the same moment, which passes by itself')],
+  [112, transient('WriteConflict: another client wrote at the same moment, which passes by itself')],
   [121, final('DocumentValidationFailure')],
   [134, transient('the replica set has no majority yet: look at the health of its members')],
   [171, final('CannotIndexParallelArrays')],
@@ -63,5 +63,5 @@ export const OUTCOMES: ReadonlyMap<number, Meaning> = new Map([
   [17419, final('the document would become too large')],
 ])
 
-/** Final of a document; said of a whole command these speak of the command, and are transient. */
+/** Codes that are final as an error of one document, but transient as an error of a whole command. */
 export const FINAL_OF_A_DOCUMENT: ReadonlySet<number> = new Set([2, 11000])

@@ -1,6 +1,6 @@
 import type { MongoClient } from 'mongodb'
 
-/** What the pools of a client's servers are doing, together. */
+/** Connections in the pools of all servers of a client, added up. */
 export interface Pool {
   readonly idle: number
   readonly inUse: number
@@ -8,7 +8,7 @@ export interface Pool {
   readonly waiting: number
 }
 
-/** Follows a client's pools, by the driver's own events: a few a batch. */
+/** Counts a client's connections from the driver's events: a few events for each batch. */
 export function watchPool(client: MongoClient): () => Pool {
   const open = new Set<string>()
   let [inUse, waiting] = [0, 0]

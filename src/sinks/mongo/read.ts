@@ -5,11 +5,11 @@ import { OPERATION_MS } from './connect.js'
 import { fromDocument, type StateDocument, type Stored } from './document.js'
 import { outcomeOf } from './errors.js'
 
-/** Keys of one query: some servers slow down with the square of it, and a command has its limits. */
+/** Keys in one query: on some servers the time grows with their square, and the size of a command is limited. */
 const PAGE = 100
 
 /**
- * What a database holds of some entities, tombstones included; unknown keys are left out.
+ * Reads the stored states of some keys, tombstones included; unknown keys are left out.
  * @param db the entity's database
  * @throws TransientError where MongoDB cannot be asked now
  */
@@ -23,7 +23,7 @@ export async function readStates(
   return new Map(Array.from(found, ([key, { state }]) => [key, state]))
 }
 
-/** As {@link readStates}, with what a write needs to know. Pages go side by side, so that it costs one round trip. */
+/** As {@link readStates}, with the revisions that a write needs. Reads all pages at once: one round trip. */
 export async function readStored(
   collection: Collection<StateDocument>,
   entity: Entity,
@@ -38,10 +38,10 @@ export async function readStored(
 
 async function readPage(collection: Collection<StateDocument>, keys: string[]): Promise<StateDocument[]> {
   const options = {
-    // One more than can come, so that the first answer is known to be the last.
+    // One more than the most documents that can come, so that the first answer is also the last.
     batchSize: keys.length + 1,
     maxTimeMS: OPERATION_MS,
-    // The driver's default inherits, and an array in a field called `constructor` would come back as bytes.
+    // The driver's default object has a prototype, so an array in a field named `constructor` would be read as bytes.
     fieldsAsRaw: Object.create(null),
   }
   try {

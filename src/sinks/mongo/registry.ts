@@ -8,12 +8,12 @@ import { OPERATION_MS } from './connect.js'
 import { isReserved, type KnownFields } from './document.js'
 import { isLostRace, outcomeOf } from './errors.js'
 
-/** Fields that are registered at most: whoever invents names makes no document grow beyond that. */
+/** Most fields that are registered: a sender that invents names cannot make documents grow beyond that. */
 export const MOST_FIELDS = 1_000
-/** Longest name that is registered, in bytes of UTF-8. */
+/** Longest field name that is registered, in bytes of UTF-8. */
 export const LONGEST_NAME = 256
 
-/** One version, as it is stored. Its number is its key, so that of several writers of it one wins. */
+/** One version, as stored. Its number is its key: where several workers write the same version, one wins. */
 interface VersionDocument {
   _id: number
   version: number
@@ -22,27 +22,27 @@ interface VersionDocument {
   updated_at: Date
 }
 
-/** For the majority to see what another worker has just registered. */
+/** Pause until the majority of the replica set has what another worker has just registered. */
 const PAUSE = { initialMs: 10, maxMs: 500 }
-/** Versions that others may be faster with, in a row, before the pipeline shall know that something is odd. */
+/** Times in a row that other workers may register the next version first, before it counts as a fault. */
 const MOST_ROUNDS = 16
 
-/** The registry of the fields that an entity's documents have had, with what this process knows of it. */
+/** The registry of all fields that an entity's documents have had, with a copy of it in this process. */
 export class FieldRegistry {
   #known: KnownFields = { version: 0, names: new Set() }
-  #isTold = false
+  #hasWarned = false
 
   constructor(
     readonly entity: Entity,
     readonly collection: Collection<VersionDocument>,
-    /** Is told once that a field is not registered, and why. */
+    /** Called once, with a line that says which field is not registered, and why. */
     readonly report: (line: string) => void,
   ) {}
 
   /**
-   * Registers the fields of changes that are new, as the version that follows the newest.
-   * Costs a look-up a field; a read and a write where there is a new one.
-   * @returns all that are known; other workers may know more by now
+   * Registers the new fields of changes, as the version after the newest.
+   * Costs a look-up for each field; a read and a write where a field is new.
+   * @returns all fields known to this process; other workers may have registered more since
    * @throws TransientError · the signal's reason, once it is aborted
    */
   async register(changes: readonly Change[], signal: AbortSignal): Promise<KnownFields> {
@@ -82,14 +82,15 @@ export class FieldRegistry {
     for (const { state } of changes) {
       for (const name of state.fields.keys()) {
         if (names.has(name) || found.has(name) || isReserved(name, this.entity)) continue
-        if (names.size + found.size >= MOST_FIELDS || Buffer.byteLength(name) > LONGEST_NAME) this.#tell(name)
+        if (names.size + found.size >= MOST_FIELDS || Buffer.byteLength(name) > LONGEST_NAME)
+          this.#warnOnce(name)
         else found.add(name)
       }
     }
     return found
   }
 
-  /** @returns whether it was this one that added the next version */
+  /** @returns whether the next version was added; `false` where another writer was first */
   async #add(added: ReadonlySet<string>): Promise<boolean> {
     const version = this.#known.version + 1
     const fields = [...this.#known.names, ...added].sort()
@@ -102,18 +103,18 @@ export class FieldRegistry {
       if (isTaken(error)) return false
       throw outcomeOf(error, `write to ${this.collection.namespace}`)
     }
-    // Another batch of this process may have been faster, and got further.
+    // Another batch of this process may have registered a newer version meanwhile.
     if (version > this.#known.version) this.#known = { version, names: new Set(fields) }
     return true
   }
 
-  #tell(name: string): void {
-    if (this.#isTold) return
-    this.#isTold = true
+  #warnOnce(name: string): void {
+    if (this.#hasWarned) return
+    this.#hasWarned = true
     const what = `MongoDB: the field ${JSON.stringify(name.slice(0, 100))} of ${this.entity.name} is not registered`
     const why = `${MOST_FIELDS} fields of at most ${LONGEST_NAME} bytes are`
     const then = 'documents keep such fields, only that other documents do not get them as null'
-    this.report(`${what}: ${why}; ${then}; look who sends them`)
+    this.report(`${what}: ${why}; ${then}; find out who sends them`)
   }
 }
 
@@ -129,7 +130,7 @@ function tooLate(namespace: string): string {
 
 /**
  * Opens the registries of the entities that evolve, with one read each.
- * @param db where the registry of an entity is
+ * @param db gives the database that has an entity's registry
  * @throws TransientError where MongoDB cannot be asked now
  */
 export async function openRegistries(

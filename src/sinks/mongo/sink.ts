@@ -18,19 +18,19 @@ import { writeChanges } from './write.js'
 export interface MongoSinkOptions {
   readonly url: string
   readonly databases: DatabaseNames
-  /** What will be written: each needs a collection, made by a migration. */
+  /** Entities that will be written: each needs a collection, which a migration makes. */
   readonly entities: readonly Entity[]
-  /** Is told, a line at a time, what a person should know. */
+  /** Called with a line for people. */
   readonly report: (line: string) => void
 }
 
-/** The sink, and what its pool of connections is doing. */
+/** The sink, with the figures of its connection pool. */
 export interface MongoStore extends Sink {
   pool(): Pool
 }
 
 /**
- * Connects, checks that the migrations have been applied, and reads which fields are known.
+ * Connects, checks that the migrations have been applied, and reads the registries of fields.
  * @throws TransientError where MongoDB does not answer · Error that names the missing migration or collection
  */
 export async function createMongoSink(options: MongoSinkOptions): Promise<MongoStore> {
@@ -52,7 +52,7 @@ export async function createMongoSink(options: MongoSinkOptions): Promise<MongoS
 
 class MongoSink implements MongoStore {
   readonly name = 'mongo'
-  readonly #turns = new KeyedMutex()
+  readonly #mutex = new KeyedMutex()
 
   constructor(
     readonly client: MongoClient,
@@ -63,10 +63,10 @@ class MongoSink implements MongoStore {
 
   async write(changes: readonly Change[], signal: AbortSignal, report?: Report): Promise<void> {
     signal.throwIfAborted()
-    // The driver cannot abort a bulk write, and hears of an abort by many listeners where it can. What is left alone
-    // does no harm: it would be repeated anyway.
+    // The driver cannot abort a bulk write, and needs many listeners for what it can abort. So an aborted write goes
+    // on by itself, which does no harm: it would be repeated anyway.
     const keys = new Set(changes.map(({ entity, key }) => `${entity.name} ${key}`))
-    const writing = this.#turns.take(keys, () => this.#write(changes, signal, report))
+    const writing = this.#mutex.take(keys, () => this.#write(changes, signal, report))
     await unlessAborted(writing, signal)
   }
 

@@ -1,20 +1,20 @@
 import { RejectedError } from '../../errors.js'
 import type { Change } from '../sink.js'
 
-/** MongoDB stores 100 levels; our bookkeeping may put up to five around a value. */
+/** MongoDB stores 100 levels, of which our bookkeeping may need five. */
 const MAX_DEPTH = 95
 
 /**
- * Refuses what MongoDB or its driver would not store, or would read back as something else. Costs a look at
- * every object of the change.
- * @returns `undefined` where the change is storable
+ * Checks that MongoDB and its driver can store a change and read the same back. Costs a look at every object of the
+ * change.
+ * @returns why it cannot be stored; `undefined` where it can
  */
 export function checkStorable({ state }: Change): RejectedError | undefined {
   for (const [name, { value }] of state.fields) {
     const flaw = flawOfName(name) ?? flawOf(value, 0)
     if (flaw === undefined) continue
     const field = JSON.stringify(name.slice(0, 100))
-    const message = `MongoDB cannot store this: its field ${field} ${flaw}; send the event without and redrive it`
+    const message = `MongoDB cannot store this: its field ${field} ${flaw}; send the event without it and redrive it`
     return new RejectedError('refused_by_store', message)
   }
   return undefined

@@ -13,36 +13,36 @@ import { isLostRace, outcomeOf, refusal, refusalOfSome, transientOf } from './er
 import { readStored } from './read.js'
 import type { FieldRegistry } from './registry.js'
 
-/** Changes of one entity on their way into its collection. */
+/** What a write of one entity's changes into its collection needs. */
 export interface Writing {
   readonly collection: Collection<StateDocument>
   readonly entity: Entity
-  /** Where the entity evolves. */
+  /** Only for an entity that evolves. */
   readonly registry: FieldRegistry | undefined
-  /** Ends it between two operations. */
+  /** Stops the write between two operations. */
   readonly signal: AbortSignal
   /** Gets the changes that can never be stored. */
   readonly rejected: Map<Change, RejectedError>
-  /** Gets each command. */
+  /** Called with each command. */
   readonly report?: Report | undefined
 }
 
-/** A change, and the operation that stores its join with what was found. */
+/** A change, and the operation that stores it joined with the stored state. */
 interface Write {
   readonly change: Change
   readonly operation: AnyBulkWriteOperation<StateDocument>
 }
 
-/** Another worker's write takes milliseconds; a majority that lags, more. */
+/** Pause between rounds: another worker's write takes milliseconds, a replica set whose majority lags takes longer. */
 const PAUSE = { initialMs: 10, maxMs: 500 }
-/** Rounds before the pipeline shall know that something is odd: about five seconds. */
+/** Rounds, about five seconds in all, before it counts as a fault. */
 const MOST_ROUNDS = 16
 
 /**
- * Joins changes into their documents with operations that every server has: read, join, write what is new under
- * the condition that nobody else wrote in between; what somebody did is read and joined again.
- * Costs a read, and a write of two round trips at most where there is news; a redelivery costs the read.
- * @param changes at most one for a key
+ * Joins changes into their documents with operations that every server has: it reads, joins, and writes what is new
+ * on condition that no other worker has written in between; else it reads and joins that document again.
+ * Costs a read and, where something is new, a write of at most two round trips; a redelivery costs only the read.
+ * @param changes at most one for each key
  * @throws TransientError · the signal's reason, once it is aborted
  */
 export async function writeChanges(writing: Writing, changes: readonly Change[]): Promise<void> {
@@ -78,7 +78,7 @@ function newsOf(change: Change, stored: Stored | undefined, known?: KnownFields)
   return { change, operation: { replaceOne: { filter, replacement: document(join(stored.state, state)) } } }
 }
 
-/** @returns the changes that came too late: another worker has written their documents */
+/** @returns the changes to try again: another worker has written their documents since they were read */
 async function send(writing: Writing, writes: readonly Write[]): Promise<Change[]> {
   const late: Change[] = []
   const refused = await bisect(writes, async (part) => {
@@ -88,7 +88,7 @@ async function send(writing: Writing, writes: readonly Write[]): Promise<Change[
   return late
 }
 
-/** @throws RejectedError where something, it is not known what, cannot even be sent */
+/** @throws RejectedError where some document, it is not known which, cannot be sent at all */
 async function sendPart(writing: Writing, writes: readonly Write[]): Promise<Change[]> {
   const { collection } = writing
   const operations = writes.map((write) => write.operation)
@@ -98,11 +98,11 @@ async function sendPart(writing: Writing, writes: readonly Write[]): Promise<Cha
   const result = await reported(about, writing.report, send).catch((error) => {
     throw refusalOfSome(error) ?? outcomeOf(error, `write to ${collection.namespace}`)
   })
-  if (result instanceof MongoBulkWriteError) return settle(writing, writes, result)
+  if (result instanceof MongoBulkWriteError) return handleWriteErrors(writing, writes, result)
   return lateReplacements(writes, result.matchedCount)
 }
 
-/** A bulk write that the server has carried out, but for some documents, has not failed. */
+/** A bulk write that failed only for some documents is a result, not an error. */
 function carriedOut(error: unknown): MongoBulkWriteError {
   if (error instanceof MongoBulkWriteError && error.result.hasWriteErrors()) return error
   throw error
@@ -112,8 +112,8 @@ function aboutOf({ collection }: Writing, operation: string, count: number) {
   return { system: 'mongodb', operation, target: collection.collectionName, count } as const
 }
 
-/** The changes of which a bulk write says that something is wrong with their documents, each for itself. */
-function settle(
+/** Handles the errors of single documents. @returns the changes to try again */
+function handleWriteErrors(
   { collection, rejected }: Writing,
   writes: readonly Write[],
   error: MongoBulkWriteError,
@@ -123,19 +123,19 @@ function settle(
   if (concern !== undefined) throw transientOf({ ...concern.toJSON(), code: concern.code ?? 0 }, doing)
   const late: Change[] = []
   const fine = new Set(writes)
-  for (const one of error.result.getWriteErrors()) {
-    const write = writes[one.index]
+  for (const writeError of error.result.getWriteErrors()) {
+    const write = writes[writeError.index]
     if (write === undefined) throw error
     fine.delete(write)
-    const refused = refusal(one)
-    if (isLostRace(one)) late.push(write.change)
+    const refused = refusal(writeError)
+    if (isLostRace(writeError)) late.push(write.change)
     else if (refused !== undefined) rejected.set(write.change, refused)
-    else throw transientOf(one, doing)
+    else throw transientOf(writeError, doing)
   }
   return [...late, ...lateReplacements([...fine], error.result.matchedCount)]
 }
 
-/** The server tells how many replacements found their document, not which: if one did not, all are looked at. */
+/** The server only says how many replacements found their document, not which: if one did not, all are tried again. */
 function lateReplacements(writes: readonly Write[], matchedCount: number): Change[] {
   const replacements = writes.filter(({ operation }) => 'replaceOne' in operation)
   return matchedCount === replacements.length ? [] : replacements.map(({ change }) => change)

@@ -6,9 +6,9 @@ import { type Move, moveValues } from './move.js'
 import { LAYOUT_LOCK, tableName } from './statements.js'
 
 /**
- * Takes the columns that a table really has into use, where they are not those on record: the values of fields
- * that now have a column move there out of `extra`, and the new layout is recorded. No batch is under way
- * meanwhile, so that every worker writes by the old layout before and by the new one after.
+ * Adopts a table's real columns where they differ from the recorded layout: moves the values of fields that now have
+ * a column out of `extra` into it, and records the new layout. A lock keeps all batches out meanwhile, so that every
+ * worker writes by the old layout before it and by the new one after it.
  * @throws SchemaError where the table lacks a column that the contract or the bookkeeping needs
  */
 export async function adoptColumns(
@@ -43,7 +43,7 @@ async function adopt(
     .filter((lostName) => !columns.some(({ name }) => name === lostName))
   if (lost.length > 0) await forgetVersions(connection, table, lost)
   const gained = columns.filter(
-    ({ name, field }) => !old?.columns.some((one) => one.name === name && one.field === field),
+    ({ name, field }) => !old?.columns.some((column) => column.name === name && column.field === field),
   )
   for (const move of gained.length > 0 ? await dueMoves(connection, next) : []) {
     const { moved, kept } = await moveValues(connection, next, move)
@@ -62,7 +62,7 @@ async function adopt(
   if (lost.length > 0) report(`Postgres: tributary.${table} has lost columns: ${lost.join(', ')}`)
 }
 
-/** The values of a dropped column are gone, so no version is to keep others from taking their place. */
+/** The values of a dropped column are gone, so their versions must not block older values of the field. */
 async function forgetVersions(connection: Connection, table: string, names: string[]): Promise<void> {
   await connection.none(
     `UPDATE ${tableName(table)} SET _field_versions = nullif(_field_versions - $1::text[], '{}')
@@ -71,7 +71,7 @@ async function forgetVersions(connection: Connection, table: string, names: stri
   )
 }
 
-/** The columns that fields in `extra` now belong in. Reads the whole table, in one pass. */
+/** The columns that now exist for fields in `extra`. Reads the whole table, in one pass. */
 async function dueMoves(connection: Connection, layout: Layout): Promise<Move[]> {
   const keys = await connection.any<{ key: string }>(
     `SELECT DISTINCT jsonb_object_keys(extra) AS key FROM ${tableName(layout.table)}`,

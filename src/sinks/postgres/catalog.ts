@@ -12,10 +12,10 @@ export function storedEntities(entities: readonly Entity[]): StoredEntity[] {
   return entities.filter((entity): entity is StoredEntity => entity.postgres !== undefined)
 }
 
-/** Columns with a meaning of their own, which every table needs. */
+/** Columns that Tributary itself needs in every table. */
 const REQUIRED = ['id', 'extra', '_version', '_field_versions', '_deleted_at']
 
-/** What can be asked: a connection or a transaction. */
+/** Runs queries: a connection or a transaction. */
 export type Asker = Pick<Connection, 'any' | 'none'>
 
 /** The layouts as `tributary migrate` recorded them, by table. */
@@ -39,7 +39,7 @@ interface CatalogColumn {
   readonly computed: boolean
 }
 
-/** With an empty search_path, so that types and defaults come out with their schemas. */
+/** Needs an empty search_path, so that Postgres writes types and defaults with their schemas. */
 const COLUMNS = `
   SELECT a.attname AS name, pg_catalog.format_type(a.atttypid, a.atttypmod) AS type,
     CASE
@@ -56,9 +56,9 @@ const COLUMNS = `
   ORDER BY a.attnum`
 
 /**
- * The columns that events can be written to: those that belong to the owner or to Postgres itself are left out.
+ * The columns that events can be written to; leaves out those that the table's owner or Postgres itself fills.
  * @param asker a transaction; its search_path is emptied
- * @throws SchemaError where the table, a column of the contract or one of the bookkeeping is missing
+ * @throws SchemaError where the table, or a column for the contract or the bookkeeping, is missing
  */
 export async function realColumns(asker: Asker, entity: StoredEntity): Promise<Column[]> {
   const { table, local = [] } = entity.postgres
@@ -84,13 +84,13 @@ export async function realColumns(asker: Asker, entity: StoredEntity): Promise<C
   return columns
 }
 
-function recorded({ name, type, kind, default: otherwise }: CatalogColumn, entity: StoredEntity): Column {
+function recorded({ name, type, kind, default: defaultValue }: CatalogColumn, entity: StoredEntity): Column {
   const named = Object.entries(entity.postgres.columns ?? {}).find(([, column]) => column === name)
   return {
     name,
     type,
     kind,
-    ...(otherwise !== null && { default: otherwise }),
+    ...(defaultValue !== null && { default: defaultValue }),
     ...(named && { field: named[0] }),
   }
 }

@@ -11,21 +11,21 @@ export type Database = ReturnType<typeof pgp<object>>
 /** One connection out of the pool. */
 export type Connection = Awaited<ReturnType<Database['connect']>>
 
-/** What a pool is opened with. */
+/** Options of {@link openDatabase}. */
 export interface DatabaseOptions {
   readonly url: string
-  /** Most connections at a time. */
+  /** Most connections open at a time. */
   readonly poolSize: number
-  /** What no statement may take longer than, in milliseconds; 0 for no limit. */
+  /** Longest time for a statement, in milliseconds; 0 for no limit. */
   readonly statementTimeoutMs: number
 }
 
-/** Connecting, or waiting for a connection of the pool, takes no longer than this, in milliseconds. */
+/** Longest time to connect, or to wait for a connection of the pool, in milliseconds. */
 const CONNECT_MS = 5_000
 
 /**
  * A pool that has not connected yet.
- * @throws Error where the URL is none
+ * @throws Error where the URL cannot be read
  */
 export function openDatabase({ url, poolSize, statementTimeoutMs }: DatabaseOptions): Database {
   // Checked here, because the driver's own error would quote the URL with its password.
@@ -42,20 +42,20 @@ export function openDatabase({ url, poolSize, statementTimeoutMs }: DatabaseOpti
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,
     statement_timeout: statementTimeoutMs,
-    // For a network that swallows everything: by then the server has ended the statement long since.
+    // For a network that loses packets in silence: a reachable server ends the statement long before this.
     query_timeout: statementTimeoutMs * 2,
   })
-  // A connection that the server ends while the pool is being closed tells the pool, to which pg-promise does not listen
-  // any more, and would end the process; what it was used for fails in any case.
+  // Where the server ends a connection while the pool is being closed, the pool emits an error. pg-promise no longer
+  // listens then, and an error without a listener ends the process. The work on the connection fails in any case.
   database.$pool.on('error', () => undefined)
   return database
 }
 
 /**
- * Lends a connection to `work`. It goes back to the pool afterwards, and is cut where `work` fails with anything
- * but a {@link RejectedError}, for nobody knows then what state it is in. Once the signal is aborted it is cut
- * too: the server may or may not finish what was sent.
- * @param doing for the message, as in {@link outcomeOf}
+ * Lends a connection to `work`, and gives it back to the pool afterwards. Cuts the connection where `work` fails with
+ * anything but a {@link RejectedError}, because its state is unknown then. Also cuts it once the signal is aborted:
+ * the server may or may not finish what was sent.
+ * @param doing what fails, for the message, as in {@link outcomeOf}
  * @throws TransientError for trouble with the server or the network · the signal's reason, once it is aborted ·
  * whatever else `work` throws
  */
@@ -101,13 +101,13 @@ async function lend<T>(
   }
 }
 
-/** In characters: large enough to be few, small enough not to need all the memory twice. */
+/** Size of a chunk, in characters: large for few writes, small so that the rows are not all in memory twice. */
 const CHUNK = 1 << 20
 
 /**
- * Sends statements of which exactly one is a `COPY ... FROM STDIN` and none returns rows: one round trip for all.
- * @param rows the lines for COPY, without their ends
- * @throws the driver's error; a transaction that the statements opened is then to be rolled back
+ * Sends statements in one round trip. Exactly one must be a `COPY ... FROM STDIN`, and none may return rows.
+ * @param rows the lines for COPY, without line ends
+ * @throws the driver's error; the caller must then roll back a transaction that the statements opened
  */
 export function copyIn(connection: Connection, statements: string, rows: Iterable<string>): Promise<void> {
   return new Promise((resolve, reject) => {

@@ -7,14 +7,14 @@ import type { Column, Layout } from './layout.js'
 const NULL = '\\N'
 
 /**
- * A row of the stage in COPY's text format, without the line's end: id, the layout's columns, extra, _version,
+ * A row of the stage table in COPY's text format, without the line end: id, the layout's columns, extra, _version,
  * _field_versions, _deleted_at. Costs 2 to 3 us.
- * @throws RejectedError where a text holds what Postgres cannot store
+ * @throws RejectedError where a text contains what Postgres cannot store
  */
 export function encodeRow(layout: Layout, key: string, state: State): string {
   const { columns, extra } = layout.place(state)
   const row = [ODD.test(key) ? escapeText(storable(key, 'the id')) : key]
-  // Made where one is newer than the row: of a snapshot none is.
+  // Made only where a field is newer than the row; in a snapshot none is.
   let versions: Map<string, Version> | undefined
   const note = (name: string, version: Version) => {
     if (version <= state.version) return
@@ -50,7 +50,7 @@ function encodeExtra(
 
 /**
  * A value in COPY's text format. Postgres converts the text to the column's type, or refuses it.
- * @throws RejectedError where a text holds what Postgres cannot store
+ * @throws RejectedError where a text contains what Postgres cannot store
  */
 export function encodeValue({ name, kind }: Column, value: unknown): string {
   if (value === null || value === undefined) return NULL
@@ -60,7 +60,7 @@ export function encodeValue({ name, kind }: Column, value: unknown): string {
   return escapeText(toText(value, name))
 }
 
-/** A text without these is written as it is: one look instead of three, at every field of every event. */
+/** A text without these is written as it is: one check instead of three for every field of every event. */
 const ODD = /[\0\\\n\r\t\ud800-\udfff]/
 
 function toText(value: unknown, name: string): string {
@@ -86,7 +86,7 @@ function toJson(value: unknown, name: string): string {
   try {
     return JSON.stringify(value)
   } catch (error) {
-    // What was parsed has no circles: only its depth can be too much.
+    // A parsed value has no cycles, so only its depth can be the cause.
     if (error instanceof RangeError) throw unstorable(name, 'is nested too deep')
     throw error
   }
@@ -108,7 +108,7 @@ function storable(text: string, name: string): string {
   return text
 }
 
-/** Escapes of NUL and of half surrogate pairs, as JSON.stringify writes them; not behind an escaped backslash. */
+/** Escapes of NUL and of half surrogate pairs, as JSON.stringify writes them; not after an escaped backslash. */
 const UNSTORABLE_ESCAPE = /(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f])/
 
 function storableJson(json: string, name: string): string {

@@ -5,17 +5,17 @@ import { FINAL_OF_A_VALUE, meaningOf } from './outcomes.js'
 /** Raised by `tributary.expect_layout`. */
 const STALE_LAYOUT = 'TR001'
 
-/** The database is not as this version needs it, and a person has to change it; the message says how. */
+/** The database lacks something that this version needs. A person has to change it; the message says how. */
 export class SchemaError extends Error {
   override readonly name = 'SchemaError'
 }
 
-/** The columns have changed since the layout was read; nothing of the batch is written. */
+/** The columns have changed since the layout was read; nothing in the batch was written. */
 export class StaleLayoutError extends Error {
   override readonly name = 'StaleLayoutError'
 }
 
-/** Why Postgres refuses a row for good; `undefined` where the error is no such refusal. */
+/** The rejection of a row that Postgres can never store; `undefined` where the error is another one. */
 export function refusalOf(error: unknown): RejectedError | undefined {
   if (!(error instanceof pg.DatabaseError)) return undefined
   const { code = '', detail } = error
@@ -40,9 +40,9 @@ function valueInCopy({ where = '' }: pg.DatabaseError): string | undefined {
 }
 
 /**
- * The outcome that an error of the driver stands for: a {@link TransientError} for whatever the server or the
- * network is to blame for, else the error itself, which is an outcome already or a bug.
- * @param doing what failed, to go on after "Postgres could not": `write to tributary.contacts`
+ * Translates an error of the driver: a {@link TransientError} where the server or the network is the cause, else
+ * the error itself, which has been translated already or is a bug.
+ * @param doing what failed; follows "Postgres could not" in the message: `write to tributary.contacts`
  */
 export function outcomeOf(error: unknown, doing: string): unknown {
   if (error instanceof pg.DatabaseError && error.code === STALE_LAYOUT) {
@@ -54,16 +54,16 @@ export function outcomeOf(error: unknown, doing: string): unknown {
   })
 }
 
-/** The driver reports trouble with the network as plain errors; every kind of bug has a class of its own. */
+/** The driver reports network trouble as plain errors, while every kind of bug has its own error class. */
 function isTransient(error: unknown): error is Error {
   if (!(error instanceof Error)) return false
   return error instanceof pg.DatabaseError || error.constructor === Error || error instanceof AggregateError
 }
 
-/** An address that was tried over IPv4 and IPv6 in vain fails with an aggregate that has no message. */
+/** Where connecting over both IPv4 and IPv6 fails, the error is an aggregate without a message. */
 function messageOf(error: Error): string {
   if (!(error instanceof AggregateError)) return error.message
-  return error.errors.map((one) => (one instanceof Error ? one.message : String(one))).join(', ')
+  return error.errors.map((cause) => (cause instanceof Error ? cause.message : String(cause))).join(', ')
 }
 
 function remedyFor(error: Error): string {

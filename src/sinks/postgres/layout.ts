@@ -3,19 +3,19 @@ import type { Field, State } from '../../state/state.js'
 /** A column that events are written to, as `tributary.layout` records it. */
 export interface Column {
   readonly name: string
-  /** With its schema, as in `CREATE TABLE`. */
+  /** Type with its schema, as in `CREATE TABLE`. */
   readonly type: string
-  /** How a JSON value is put into words for it: `json` as JSON, `array` as an array literal. */
+  /** How a JSON value is written for this column: `json` as JSON, `array` as an array literal, `scalar` as text. */
   readonly kind: 'scalar' | 'json' | 'array'
-  /** What stands for NULL in a column that is NOT NULL: its default, an SQL expression. */
+  /** Only for a NOT NULL column: its default, an SQL expression, which is written instead of NULL. */
   readonly default?: string
-  /** The contract's name of its field, where that is not the column's in camel or snake case. */
+  /** The contract's name of the field, where it is not the column's name in camel or snake case. */
   readonly field?: string
 }
 
-/** What is known of an entity, by the places of a row. */
+/** The fields of a state, sorted by their places in a row. */
 export interface Placed {
-  /** By the position of the column in the layout. */
+  /** Fields with a column, by the column's position in the layout. */
   readonly columns: readonly (Field | undefined)[]
   /** Fields without a column. */
   readonly extra: ReadonlyMap<string, Field>
@@ -23,14 +23,14 @@ export interface Placed {
 
 const NONE: ReadonlyMap<string, Field> = new Map()
 
-/** So many fields without a column are remembered: whoever invents names fills no memory. */
-const MOST_STRANGERS = 1_000
+/** Most fields without a column that are remembered: a sender that invents names cannot fill the memory. */
+const MOST_UNMAPPED = 1_000
 
 /** Which field goes to which column of a table: `tributary.layout` as of one generation. */
 export class Layout {
-  /** By names that fields may have. */
+  /** Positions of columns, by the names that their fields may have. */
   readonly #positions = new Map<string, number>()
-  /** Fields that have been looked for in vain. */
+  /** Fields that were looked up and have no column. */
   readonly #unmapped = new Set<string>()
 
   constructor(
@@ -38,7 +38,7 @@ export class Layout {
     readonly generation: number,
     readonly columns: readonly Column[],
   ) {
-    // What is set later has precedence. The camel case is there for speed: it spares most fields the conversion.
+    // A later entry overwrites an earlier one. Camel case is here for speed: most fields need no conversion then.
     for (const [position, { name }] of columns.entries()) {
       const camel = camelCase(name)
       if (snakeCase(camel) === name) this.#positions.set(camel, position)
@@ -50,21 +50,22 @@ export class Layout {
   }
 
   /**
-   * The position of a field's column: the one that the contract names, the one of its very name, in snake case,
-   * or in lower case, as Postgres reads a name without quotes. `undefined`: the field belongs in `extra`.
+   * The position of a field's column: the column that the contract names, else the one with the same name, else the
+   * name in snake case, else in lower case, as Postgres reads a name without quotes. `undefined`: the field goes to
+   * `extra`.
    */
   positionOf(field: string): number | undefined {
     const position = this.#positions.get(field)
     if (position !== undefined || this.#unmapped.has(field)) return position
     const other = this.#positions.get(snakeCase(field)) ?? this.#positions.get(field.toLowerCase())
-    if (other === undefined && this.#unmapped.size < MOST_STRANGERS) this.#unmapped.add(field)
+    if (other === undefined && this.#unmapped.size < MOST_UNMAPPED) this.#unmapped.add(field)
     return other
   }
 
   /**
-   * Puts each field in its place. Of fields that share a column the newest counts, and among those of one event
-   * the column's namesake before the first in the alphabet. As that is an order, it does not matter whether
-   * states are joined before or after.
+   * Puts each field in its place. Where fields share a column, the newest wins. Where they are equally new, the field
+   * with the column's own name wins, else the first in the alphabet. Because this is a total order, states may be
+   * joined before or after with the same result.
    */
   place(state: State): Placed {
     const columns = new Array<Field | undefined>(this.columns.length)
@@ -92,7 +93,7 @@ export class Layout {
     return { columns, extra: extra ?? NONE }
   }
 
-  /** Whether the first of two fields that share a column counts, and not the second. */
+  /** Whether the first of two fields that share a column wins over the second. */
   outranks(position: number, [name, { version }]: NamedField, [other, rival]: NamedField): boolean {
     if (version !== rival.version) return version > rival.version
     const column = this.columns[position]
@@ -101,9 +102,9 @@ export class Layout {
   }
 }
 
-/** Searched for, once a column at most, as hardly ever two fields of an event share one. */
+/** Searches all fields, once a column at most: fields of one event hardly ever share a column. */
 function nameOf(field: Field, fields: ReadonlyMap<string, Field>): string {
-  for (const [name, one] of fields) if (one === field) return name
+  for (const [name, candidate] of fields) if (candidate === field) return name
   return ''
 }
 

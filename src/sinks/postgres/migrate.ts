@@ -5,27 +5,27 @@ import { openDatabase, withConnection } from './connection.js'
 import { applyMigrations } from './migrations.js'
 import { remakeView } from './view.js'
 
-/** What {@link migratePostgres} needs to know. */
+/** What {@link migratePostgres} needs. */
 export interface MigrateOptions {
   readonly url: string
   readonly entities: readonly Entity[]
-  /** Ends it; what is not committed is rolled back. */
+  /** Stops the run; what is not committed is rolled back. */
   readonly signal: AbortSignal
-  /** Is told, in a line, each thing that was done. */
+  /** Called with a line for each step that was done. */
   readonly report: (line: string) => void
-  /** Folder of the migrations. Default: `migrations/postgres`. */
+  /** Folder of the migrations; default: `migrations/postgres`. */
   readonly directory?: string
 }
 
-/** Held by the one that migrates, as long as it takes. */
+/** The process that migrates holds this lock from start to end. */
 const MIGRATE_LOCK = "hashtextextended('tributary.migrate', 0)"
 
 /**
- * Brings Postgres to where this version needs it: applies the migrations that are missing, takes columns that
- * the tables' owner has added or dropped into use, and makes the readers' views of them. Workers may go on
- * meanwhile, and several may migrate at once: they take turns. There is no way back but a further migration.
- * @throws SchemaError names the migration, the column or the view that a person has to see to · TransientError
- * where Postgres cannot do it now · the signal's reason, once it is aborted
+ * Brings Postgres to the schema that this version needs: applies missing migrations, adopts columns that the tables'
+ * owner has added or dropped, and makes the readers' views. Workers may run meanwhile. Several processes may migrate
+ * at once: they take turns. Only a further migration can undo one.
+ * @throws SchemaError that names the migration, column or view that a person has to correct · TransientError where
+ * Postgres cannot do it now · the signal's reason, once it is aborted
  */
 export async function migratePostgres(options: MigrateOptions): Promise<void> {
   const { url, entities, signal, report, directory } = options
@@ -37,7 +37,7 @@ export async function migratePostgres(options: MigrateOptions): Promise<void> {
         `SELECT pg_try_advisory_lock(${MIGRATE_LOCK}) AS taken`,
       )
       if (!lock.taken) {
-        report('Postgres: someone else is migrating; waiting for the end of that')
+        report('Postgres: waiting for another process that is migrating')
         await connection.one(`SELECT pg_advisory_lock(${MIGRATE_LOCK})`)
       }
       await applyMigrations(connection, report, directory)

@@ -6,10 +6,10 @@ import type { Asker } from './catalog.js'
 import type { Connection } from './connection.js'
 import { SchemaError } from './errors.js'
 
-/** Beside the sources as beside what is built from them. */
+/** The same relative path leads there from the sources and from the built files. */
 const SHIPPED = fileURLToPath(new URL('../../../migrations/postgres', import.meta.url))
 
-/** What the migrations' own record needs, before the first of them. */
+/** Makes the table that records applied migrations; it must be there before the first of them. */
 const RECORD = `
   CREATE SCHEMA IF NOT EXISTS tributary;
   CREATE TABLE IF NOT EXISTS tributary.schema_versions (
@@ -19,8 +19,8 @@ const RECORD = `
   )`
 
 /**
- * The files of migrations that the database lacks, in their order.
- * @param directory of the files, `<number>_<what>.sql`
+ * The files of migrations that the database lacks, in order.
+ * @param directory folder of the files, `<number>_<what>.sql`
  */
 export async function missingMigrations(asker: Asker, directory = SHIPPED): Promise<string[]> {
   const [record] = await asker.any<{ exists: boolean }>(
@@ -31,10 +31,10 @@ export async function missingMigrations(asker: Asker, directory = SHIPPED): Prom
 }
 
 /**
- * Applies the migrations that the database lacks, each with its record in one transaction. Whoever calls holds
- * the lock that keeps others from doing the same.
- * @param report is told each file that was applied
- * @throws SchemaError names the file that failed; it is rolled back, and the ones before it stay
+ * Applies the migrations that the database lacks, each with its record in one transaction. The caller must hold the
+ * lock against other processes that migrate.
+ * @param report called with a line for each file that was applied
+ * @throws SchemaError that names the file that failed; it is rolled back, and the ones before it stay
  */
 export async function applyMigrations(
   connection: Connection,
@@ -65,7 +65,7 @@ export async function applyMigrations(
         const applied = new Set(await appliedVersions(connection))
         return files.filter((file) => applied.has(versionOf(file)))
       },
-      // Recorded above: a record after the transaction could be lost.
+      // The transaction above records it: a crash after the transaction could lose a separate record.
       logMigration: async () => {},
       unlogMigration: async () => {},
     },
@@ -78,14 +78,14 @@ export async function applyMigrations(
   }
 }
 
-/** What the server says of a migration is final; a lost connection is not. */
+/** An error of the server is final for a migration; a lost connection is not. */
 function failureOf(file: string, cause: unknown): unknown {
   if (!(cause instanceof pg.DatabaseError)) return cause
   const { message, position, detail = '', hint = '' } = cause
   const where = position === undefined ? '' : ` at character ${position}`
-  const said = [message + where, detail, hint].filter((part) => part !== '').join('; ')
-  const remedy = 'it is rolled back: put right what it stumbles on, and run `tributary migrate` again'
-  return new SchemaError(`the migration ${file} failed: ${said}; ${remedy}`, { cause })
+  const reason = [message + where, detail, hint].filter((part) => part !== '').join('; ')
+  const remedy = 'it is rolled back: remove the cause, and run `tributary migrate` again'
+  return new SchemaError(`the migration ${file} failed: ${reason}; ${remedy}`, { cause })
 }
 
 async function appliedVersions(asker: Asker): Promise<number[]> {

@@ -6,11 +6,11 @@ import { refusalOf } from './errors.js'
 import type { Layout } from './layout.js'
 import { identifier, literal, orDefault, tableName } from './statements.js'
 
-/** Values that wait in `extra` for a column that is there now. */
+/** Values in `extra` to move to their column, which exists now. */
 export interface Move {
-  /** Of the column in the layout. */
+  /** Position of the column in the layout. */
   readonly position: number
-  /** The names that they have in `extra`. */
+  /** Names of the values in `extra`. */
   readonly fields: readonly string[]
 }
 
@@ -21,12 +21,12 @@ interface Row {
   readonly versions: Readonly<Record<string, Version>> | null
 }
 
-/** Rows that are moved at once. */
+/** Rows that are moved in one step. */
 const PAGE = 1_000
 
 /**
- * Moves values with their versions, in the transaction that the connection is in, as if they had been written
- * with the new layout in the first place. What the column does not take stays where it is.
+ * Moves values with their versions, in the connection's current transaction. Afterwards rows look as if they had been
+ * written with the new layout from the start. A value that does not fit the column stays in `extra`.
  * @returns how many rows were moved, and in how many the value does not fit the column
  */
 export async function moveValues(
@@ -76,7 +76,7 @@ async function writePage(
   }
 }
 
-/** A line for COPY; `undefined` where the column has a newer value already. */
+/** A line for COPY; `undefined` where there is nothing to move, or the column already has a newer value. */
 function encodeMove(layout: Layout, { position, fields }: Move, row: Row): string | undefined {
   const column = layout.columns[position]
   const versions = new Map(Object.entries(row.versions ?? {}))

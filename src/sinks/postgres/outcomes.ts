@@ -1,7 +1,7 @@
-/** What a code says of a batch: `final` of one of its rows, `transient` of the server, the network or the schema. */
+/** What a code means: `final` is about one row of a batch, `transient` about the server, the network or the schema. */
 export interface Meaning {
   readonly outcome: 'final' | 'transient'
-  /** For a person: what is behind it, and where it is transient, what can be done. */
+  /** For people: the cause and, where it is transient, what to do. */
   readonly says: string
 }
 
@@ -13,9 +13,9 @@ const final = (says: string): Meaning => ({ outcome: 'final', says })
 const transient = (says: string): Meaning => ({ outcome: 'transient', says })
 
 /**
- * By SQLSTATE or its class, that is its first two characters; a SQLSTATE goes before its class. What is not listed
- * is transient: a fault of the server, the network or the schema never dead-letters an event. docs/outcomes.md
- * shows it. https://www.postgresql.org/docs/current/errcodes-appendix.html
+ * Meanings by SQLSTATE, or by its class, which is its first two characters; an SQLSTATE overrides its class. A code
+ * that is not listed is transient: a fault of the server, the network or the schema never dead-letters an event.
+ * docs/outcomes.md shows this table. https://www.postgresql.org/docs/current/errcodes-appendix.html
  */
 export const OUTCOMES: ReadonlyMap<string, Meaning> = new Map([
   ['08', transient('the connection was cut; look at the network and at the log of the server')],
@@ -42,15 +42,15 @@ export const OUTCOMES: ReadonlyMap<string, Meaning> = new Map([
 ])
 
 /**
- * Transient of a statement, final of a value that COPY was reading: with these some types refuse a text that they
- * cannot read, such as tsquery, ltree and jsonpath (42601) and those of PostGIS (XX000).
+ * Codes that are transient as an error of a statement, but final as an error of a value that COPY was reading: some
+ * types use them for a text that they cannot read, such as tsquery, ltree and jsonpath (42601) and PostGIS (XX000).
  */
 export const FINAL_OF_A_VALUE: ReadonlyMap<string, string> = new Map([
   ['42601', 'the value does not fit the type of its column'],
   ['XX000', 'the value does not fit the type of its column'],
 ])
 
-/** What is known of an SQLSTATE; `undefined` where nothing is, which makes it transient. */
+/** The meaning of an SQLSTATE; `undefined` for an unknown one, which is transient. */
 export function meaningOf(code: string): Meaning | undefined {
   return OUTCOMES.get(code) ?? OUTCOMES.get(code.slice(0, 2))
 }

@@ -7,19 +7,19 @@ import { SchemaError } from './errors.js'
 import type { Layout } from './layout.js'
 import { tableName } from './statements.js'
 
-/** What Postgres holds, read back as states: for ledgers and tests. */
+/** Reads stored rows back as states, for ledgers and tests. */
 export interface PostgresStates {
   readonly name: 'postgres'
   /**
-   * Tombstones are included, unknown keys left out. A field has the contract's name, or else that of its column;
-   * its value is as `to_jsonb` puts it. A column that is NULL since the base is absent.
+   * Tombstones are included, unknown keys left out. A field has the contract's name, or else its column's name; its
+   * value is what `to_jsonb` makes of it. A column that has been NULL since the base is left out.
    * @throws TransientError where Postgres cannot be asked now · the signal's reason, once it is aborted
    */
   read(entity: Entity, keys: readonly string[], signal?: AbortSignal): Promise<Map<string, State>>
   close(): Promise<void>
 }
 
-/** A row as JSON; what else is in it are the table's columns. */
+/** A row as JSON: the bookkeeping below, and the table's other columns. */
 interface StoredRow {
   readonly [column: string]: unknown
   readonly id: string
@@ -29,11 +29,11 @@ interface StoredRow {
   readonly _deleted_at: string | null
 }
 
-/** Keys of one query. */
+/** Keys in one query. */
 const PAGE = 1_000
 const NEVER = new AbortController().signal
 
-/** Connects at the first read. @throws Error where the URL is none */
+/** Connects at the first read. @throws Error where the URL cannot be read */
 export function openPostgresStates(url: string): PostgresStates {
   const database = openDatabase({ url, poolSize: 1, statementTimeoutMs: 0 })
   return {

@@ -12,21 +12,21 @@ import { missingMigrations } from './migrations.js'
 import { meaningOf } from './outcomes.js'
 import { joinStatement, prepareStatements, stageStatements } from './statements.js'
 
-/** What {@link createPostgresSink} needs to know. */
+/** What {@link createPostgresSink} needs. */
 export interface PostgresSinkOptions {
   readonly url: string
-  /** Connections, that is batches at a time; default: 4. */
+  /** Connections, each for one batch at a time; default: 4. */
   readonly poolSize?: number
   readonly entities: readonly Entity[]
-  /** Is told, in a line, what a person should know; default: nobody. */
+  /** Called with a line for people; defaults to no report. */
   readonly report?: (line: string) => void
-  /** Ends the start; not the sink, once it is there. */
+  /** Stops the start. Does not stop the sink once it has started. */
   readonly signal?: AbortSignal
 }
 
-/** The sink, and what its pool is doing. */
+/** The sink, with the figures of its connection pool. */
 export interface PostgresSink extends Sink {
-  /** Connections that idle and that work, and batches that wait for one. */
+  /** Idle connections, connections in use, and batches that wait for one. */
   pool(): { readonly idle: number; readonly inUse: number; readonly waiting: number }
 }
 
@@ -34,14 +34,14 @@ type Layouts = ReadonlyMap<string, Layout>
 
 /** No statement takes longer than this, in milliseconds. */
 const STATEMENT_MS = 30_000
-/** A replica, or a primary that was set read-only, answers everything but writes. */
+/** A replica, or a primary that is read-only, answers queries but refuses writes. */
 const WRITABLE = "SELECT current_setting('transaction_read_only') = 'off' AS writable"
 const NEVER = new AbortController().signal
 
 /**
- * Opens the sink, after a look at the schema.
- * @throws SchemaError where `tributary migrate` is due · TransientError where Postgres cannot be asked now · the
- * signal's reason, once it is aborted
+ * Checks the schema and opens the sink.
+ * @throws SchemaError where `tributary migrate` has to run first · TransientError where Postgres does not answer now ·
+ * the signal's reason, once it is aborted
  */
 export async function createPostgresSink(options: PostgresSinkOptions): Promise<PostgresSink> {
   const { url, poolSize = 4, entities, report = () => {}, signal = NEVER } = options
@@ -74,7 +74,7 @@ async function checkedLayouts(
     const lost = layout?.columns.find(({ name }) => !columns.some((column) => column.name === name))
     if (layout === undefined || lost !== undefined) {
       const what = lost === undefined ? 'is new' : `has lost its column ${lost.name}`
-      throw new SchemaError(`tributary.${table} ${what} since the last run of it: run \`tributary migrate\``)
+      throw new SchemaError(`tributary.${table} ${what} since the last migration: run \`tributary migrate\``)
     }
     for (const { name } of columns) {
       if (layout.columns.some((column) => column.name === name)) continue
@@ -87,17 +87,17 @@ async function checkedLayouts(
 interface Row {
   readonly change: Change
   readonly layout: Layout
-  /** As COPY takes it. */
+  /** The row in COPY's text format. */
   readonly text: string
 }
 
-/** Writes each batch with one COPY a table into a stage, and one join from there, in one transaction. */
+/** Writes a batch in one transaction: for each table one COPY into a stage table, and one join from there. */
 class CopySink implements PostgresSink {
   readonly name = 'postgres'
   readonly #database: Database
   #layouts: Layouts
   #closed: Promise<void> | undefined
-  /** The layouts that a connection has stages for. */
+  /** The layouts for which a connection has stage tables. */
   readonly #prepared = new WeakMap<Connection['client'], Set<Layout>>()
 
   constructor(database: Database, layouts: Layouts) {
@@ -144,8 +144,9 @@ class CopySink implements PostgresSink {
   }
 
   /**
-   * One round trip a table. The tables go by name, so that workers do not deadlock. All rows are in their stages
-   * before the first is locked: a worker that hangs or vanishes half-way has nothing that others wait for.
+   * One round trip for each table. Tables are written in the order of their names, so that workers do not deadlock.
+   * All rows are in stage tables before the first row is locked: a worker that hangs or dies before that holds no lock
+   * on rows.
    */
   async #transaction(connection: Connection, rows: readonly Row[], report?: Report): Promise<void> {
     const byTable = new Map<Layout, string[]>()
@@ -161,7 +162,7 @@ class CopySink implements PostgresSink {
         const statements = [stageStatements(layout)]
         if (index === 0) statements.unshift('BEGIN')
         if (index === tables.length - 1)
-          statements.push(...tables.map(([one]) => joinStatement(one)), 'COMMIT')
+          statements.push(...tables.map(([staged]) => joinStatement(staged)), 'COMMIT')
         const about = {
           system: 'postgresql',
           operation: 'COPY',

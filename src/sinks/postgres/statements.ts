@@ -1,27 +1,27 @@
 import pg from 'pg'
 import type { Column, Layout } from './layout.js'
 
-/** The lock that every batch holds shared, and a change of the layout alone. Known to 0001_base.sql, too. */
+/** The lock that batches share, and that a change of the layout holds alone. 0001_base.sql uses the same key. */
 export const LAYOUT_LOCK = "hashtextextended('tributary.layout', 0)"
 
-/** A name and a text as SQL writes them. */
+/** Quote a name and a text for SQL. */
 export const { escapeIdentifier: identifier, escapeLiteral: literal } = pg
 
-/** Where the rows of an entity are. */
+/** The quoted name of a table, with its schema. */
 export function tableName(table: string): string {
   return `tributary.${identifier(table)}`
 }
 
 const BOOKKEEPING = ['extra', '_version', '_field_versions', '_deleted_at'] as const
 
-/** Of its own for each generation, so that a connection can outlive one. */
+/** The name contains the generation, so that a connection can be used after the layout has changed. */
 function nameOf(thing: 'stage' | 'write', { table, generation }: Layout): string {
   return identifier(`${thing}_${generation}_${table}`)
 }
 
 /**
- * Makes a connection ready to write to a table: once a connection and generation. The stage has the types on
- * record, so that a column which was altered since is an error of the schema and no refusal of the rows.
+ * Makes a connection ready to write to a table: needed once for each connection and generation. The stage table has
+ * the recorded types, so that a column which was altered since causes an error of the schema, not rejected rows.
  */
 export function prepareStatements(layout: Layout): string {
   const stage = nameOf('stage', layout)
@@ -34,7 +34,7 @@ export function prepareStatements(layout: Layout): string {
   ]
   return [
     expectLayout(layout),
-    // A text is to be read alike everywhere, and what is acknowledged is to survive a crash.
+    // Postgres must read a text the same way everywhere, and what is acknowledged must survive a crash.
     "SET TimeZone = 'UTC'",
     "SET DateStyle = 'ISO, MDY'",
     "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'",
@@ -47,25 +47,25 @@ function expectLayout({ table, generation }: Layout): string {
   return `CALL tributary.expect_layout(${literal(table)}, ${generation})`
 }
 
-/** The statements that take one table's rows of a batch, the last of them by COPY. */
+/** The statements that take one table's rows of a batch; the last is a COPY. */
 export function stageStatements(layout: Layout): string {
   return `${expectLayout(layout)}; ${copyStatement(layout)}`
 }
 
-/** The COPY alone. */
+/** The COPY statement alone. */
 export function copyStatement(layout: Layout): string {
   return `COPY ${nameOf('stage', layout)} FROM STDIN`
 }
 
-/** The statement that joins what was staged into the table. */
+/** The statement that joins the rows of the stage table into the table. */
 export function joinStatement(layout: Layout): string {
   return `EXECUTE ${nameOf('write', layout)}`
 }
 
 /**
- * `join` of src/state/state.ts in SQL: what is stored (t) with what comes (excluded). A column or key of extra has
- * the version that _field_versions gives it, else the row's. In key order, so that workers do not deadlock; a row
- * that knows everything already is not written.
+ * `join` of src/state/state.ts in SQL: joins stored rows (t) with new rows (excluded). A column or a key of extra has
+ * its version in _field_versions, else the row's version. Rows are written in key order, so that workers do not
+ * deadlock; a row for which nothing is new is not written.
  */
 function upsert(layout: Layout): string {
   const names = layout.columns.map(({ name }) => identifier(name))
@@ -87,17 +87,17 @@ function upsert(layout: Layout): string {
         WHERE news.value COLLATE "C" > ${versionIn('t', 'news.key')})`
 }
 
-/** What a column gets for an SQL expression: NULL only where it may be NULL. */
+/** The SQL expression for a column's value: its default where the value is NULL and the column is NOT NULL. */
 export function orDefault(column: Column, value: string): string {
   return column.default === undefined ? value : `coalesce(${value}, ${column.default})`
 }
 
-/** @param key an SQL expression: the name of a column or of a key in extra */
+/** The version of a column or of a key in extra. @param key an SQL expression for its name */
 function versionIn(row: 't' | 'excluded', key: string): string {
   return `coalesce(${row}._field_versions ->> ${key}, ${row}._version) COLLATE "C"`
 }
 
-/** Each key of a JSON column from the row in which it is newer; a key that the newer row lacks is gone. */
+/** Takes each key of a JSON column from the row that is newer for it; drops a key that the newer row lacks. */
 function newerKeys(column: 'extra' | '_field_versions'): string {
   return `(SELECT jsonb_object_agg(key, value) FROM (
       SELECT key, value FROM jsonb_each(t.${column})
@@ -106,7 +106,7 @@ function newerKeys(column: 'extra' | '_field_versions'): string {
       WHERE ${versionIn('excluded', 'key')} > ${versionIn('t', 'key')}) AS newer)`
 }
 
-/** Most rows have no field versions: they are spared all work on JSON. */
+/** Most rows have no field versions: for them Postgres does no work on JSON. */
 const BOOKKEEPING_JOIN = [
   `extra = CASE
     WHEN t.extra IS NULL AND excluded.extra IS NULL THEN NULL

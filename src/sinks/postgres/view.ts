@@ -5,16 +5,16 @@ import { tableName } from './statements.js'
 
 const { escapeIdentifier: identifier } = pg
 
-/** SQLSTATEs of Postgres, as far as a view can meet them. */
+/** SQLSTATEs with which Postgres refuses to make a view. */
 const NOT_APPENDED = '42P16'
 const DEPENDENTS = '2BP01'
 const NOT_A_VIEW = '42809'
 
 /**
- * Makes `public.<table>`, the view of the living rows that people read: all columns but the underscored ones. It
- * is left alone where it is right already, and replaced under the readers' hands where it can be; else it is
- * dropped and created in one transaction, and whoever could read it still can.
- * @throws SchemaError where something of the owner's stands in the way
+ * Makes `public.<table>`, the view for readers: the rows that are not deleted, with all columns whose names do not
+ * start with an underscore. Leaves a correct view alone. Replaces another one in place where Postgres can; else drops
+ * and creates it in one transaction, with the same grants.
+ * @throws SchemaError where an object of the owner stands in the way
  */
 export async function remakeView(
   connection: Connection,
@@ -47,15 +47,15 @@ async function definitionOf(connection: Connection, table: string): Promise<stri
   return `SELECT ${names} FROM ${tableName(table)} WHERE _deleted_at IS NULL`
 }
 
-/** Replacing a view waits for everyone who reads it, so it is only done where there is a difference. */
+/** Replacing a view waits for all its readers, so it is only replaced where the definition differs. */
 async function isDefinedAs(connection: Connection, view: string, definition: string): Promise<boolean> {
   await connection.none(`CREATE TEMP VIEW wanted AS ${definition}`)
-  const same = await connection.one<{ same: boolean | null }>(
+  const { same } = await connection.one<{ same: boolean | null }>(
     "SELECT pg_get_viewdef(to_regclass($1)) = pg_get_viewdef('pg_temp.wanted'::regclass) AS same",
     [view],
   )
   await connection.none('DROP VIEW pg_temp.wanted')
-  return same.same === true
+  return same === true
 }
 
 async function recreate(connection: Connection, view: string, definition: string): Promise<void> {
@@ -74,16 +74,16 @@ async function recreate(connection: Connection, view: string, definition: string
 }
 
 function obstacle(error: pg.DatabaseError, table: string): SchemaError {
-  const said = [error.message, error.detail].filter(Boolean).join('; ')
-  return new SchemaError(`the view public.${table} cannot be made: ${said}; ${remedyFor(error, table)}`, {
+  const reason = [error.message, error.detail].filter(Boolean).join('; ')
+  return new SchemaError(`the view public.${table} cannot be made: ${reason}; ${remedyFor(error, table)}`, {
     cause: error,
   })
 }
 
 function remedyFor({ code }: pg.DatabaseError, table: string): string {
   const again = 'and run `tributary migrate` again'
-  if (code === DEPENDENTS) return `drop what depends on it, ${again}, then create that anew`
+  if (code === DEPENDENTS) return `drop what depends on it, ${again}, then create the dependents again`
   if (code === NOT_A_VIEW)
     return `rename it (ALTER TABLE public.${table} RENAME TO ${table}_before_tributary), ${again}`
-  return `put that right, ${again}`
+  return `remove the cause, ${again}`
 }
