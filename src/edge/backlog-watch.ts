@@ -112,7 +112,7 @@ export class BacklogWatch {
   }
 
   #failed(thrown: unknown, stopping: AbortSignal): void {
-    const error = redisError(thrown, 'tell what waits in the log')
+    const error = redisError(thrown, 'read the backlog')
     const isReply = error instanceof Error && error.name === 'ReplyError'
     if (!isReply && !(error instanceof TransientError)) throw error
     if (stopping.aborted) return

@@ -3,17 +3,17 @@ import type { Limit, Reading } from './admission.js'
 import { type Backlog, type GroupBacklog, NOBODY } from './backlog.js'
 import type { DrainRate } from './drain-rate.js'
 
-/** How much may wait. */
+/** How much backlog is allowed. */
 export interface BacklogBudget {
-  /** Bytes of entries that some group has not settled; 0: no such budget. */
+  /** Bytes of entries that at least one group has not acknowledged; 0: no such budget. */
   readonly maxBytes: number
-  /** Age of the oldest entry that some group has not settled, in ms; 0: no such budget. */
+  /** Age of the oldest entry that at least one group has not acknowledged, in ms; 0: no such budget. */
   readonly maxAgeMs: number
   /** Percent of each server's `maxmemory` that requests must leave free. */
   readonly reservePercent: number
 }
 
-/** Compares what was read with the budget. @param drainRate that has observed the same backlog */
+/** Compares a reading with the budget. @param drainRate has observed the same backlog */
 export function compare(
   backlog: Backlog,
   memories: readonly Memory[],
@@ -28,7 +28,7 @@ export function compare(
   for (const { group, entries, bytes } of backlog.groups) {
     const speed = drainRate.speedOf(group)
     if (speed === undefined || entries === 0) continue
-    // What comes now waits for all of it: so much may wait as goes out within the time.
+    // A new entry waits for the whole backlog, so the limit is what drains within the allowed time.
     limits.push(limit('BACKLOG_MAX_AGE_MS', bytes, (speed * maxAgeMs * bytes) / entries))
   }
   return { limits, age: oldestAgeMs(backlog) / maxAgeMs }
@@ -38,12 +38,12 @@ function limit(variable: Limit['variable'], used: number, most: number): Limit {
   return { variable, used, most }
 }
 
-/** Age of the oldest entry that some group has not settled, in ms; 0 without any. */
+/** Age of the oldest entry that at least one group has not acknowledged, in ms; 0 where there is none. */
 export function oldestAgeMs({ groups }: Backlog): number {
   return Math.max(0, ...groups.map(({ ageMs }) => ageMs))
 }
 
-/** Why not everything is admitted, who is behind and what to do, for a person. */
+/** Why some requests are refused, which group is behind and what to do, for a person. */
 export function explain({ limits, age }: Reading, backlog: Backlog): string {
   const [tightest] = [...limits].sort((a, b) => b.used / b.most - a.used / a.most)
   const byAge = tightest === undefined || age > tightest.used / tightest.most
@@ -66,7 +66,7 @@ function explainLimit({ variable, used, most }: Limit): string {
   }
 }
 
-/** Below this share of the memory in use the backlog is not what fills it. */
+/** Below this share of the used memory, the backlog is not what fills Redis. */
 const MATTERS = 0.2
 
 function explainGroups(groups: readonly GroupBacklog[], tightest: Limit | undefined): string {

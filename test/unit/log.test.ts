@@ -65,7 +65,7 @@ describe('the progress of a loop', () => {
     void progress.during('write', endless)
     expect(progress.stuck()).toBeUndefined()
     expect(progress.stuck(later(STUCK_MS + 10_000))).toBe(
-      'its step "write" has given no sign of life for 130 s',
+      'its step "write" has sent no heartbeat for 130 s',
     )
   })
 
