@@ -147,7 +147,7 @@ function delegateOf<Items, Response>(
     const lose = (why: string) => losses.add(parts.lostOf(items), `${parts.lost} to ${host}`, why)
     if (code !== ExportResultCode.SUCCESS) lose(explainExport(error))
     else if (reply === 'no OTLP')
-      lose('it answers 200 with something that is no OTLP. Does the endpoint name a collector?')
+      lose('it answers 200 with a body that is not OTLP. Does the endpoint name a collector?')
     else if (reply && reply.rejected > 0)
       losses.add(reply.rejected, `${parts.rejected} to ${host}`, `rejected: ${reply.message}`)
     else if (reply && reply.message !== '') losses.warn(`The collector ${host} says: ${reply.message}`)

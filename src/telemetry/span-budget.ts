@@ -65,7 +65,11 @@ export class SpanBudget implements SpanProcessor, SpanRoom {
   onEnd(span: ReadableSpan): void {
     const { maxQueueSize, host } = this.#options
     if (this.#waiting >= maxQueueSize) {
-      this.losses.add(1, `spans to ${host}`, `it takes them too slowly, and ${maxQueueSize} wait`)
+      this.losses.add(
+        1,
+        `spans to ${host}`,
+        `it accepts them too slowly, and the queue of ${maxQueueSize} is full`,
+      )
       return
     }
     this.#waiting++

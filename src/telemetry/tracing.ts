@@ -65,7 +65,7 @@ export interface Tracing {
 export interface SpanRoom {
   /** Number of new events' spans that can be queued now. */
   readonly room: number
-  /** Counts spans that are not made, because there was no room for them. */
+  /** Counts spans that were not made because there was no room. */
   drop(spans: number): void
 }
 
@@ -114,7 +114,7 @@ export class Span {
     this.span?.setAttributes(attributes).end(at)
   }
 
-  /** Ends the span as failed, with an error or an error code. Records the error's message: no bodies or secrets in it. */
+  /** Ends the span as failed, with an error or a code. Records the error message: no bodies or secrets in it. */
   fail(error: unknown, attributes: SpanAttributes = {}, at = this.now()): void {
     const [type, message] = error instanceof Error ? [error.name, error.message] : [String(error), undefined]
     this.span?.setStatus({ code: SpanStatusCode.ERROR, ...(message !== undefined && { message }) })
