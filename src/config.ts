@@ -95,9 +95,9 @@ export function accessOf(config: Config, contracts: readonly Contract[]): Map<Co
     const access: Access = { schemes, secrets }
     all.set(contract, access)
     if (secrets.length > 0 || isOpen(access)) continue
-    const [given, auth] = [secretsVariable(contract.name), authVariable(contract.name)]
+    const [name, auth] = [secretsVariable(contract.name), authVariable(contract.name)]
     missing.push(
-      `${given} is not set. Give the secret of those who post ${contract.name} webhooks, or say ${auth}=none if anybody may post.`,
+      `${name} is not set. Set it to the secret of the senders of ${contract.name} webhooks, or set ${auth}=none if anybody may post.`,
     )
   }
   if (missing.length > 0) throw new ConfigError(missing.join('\n'))

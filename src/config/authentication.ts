@@ -93,10 +93,11 @@ function wrongHeaders({ name }: Contract, schemes: readonly Scheme[], read: Read
     const bad = itemsOf(read(setting)).filter((header) => !HEADER_NAME.test(header))
     return bad.map((header) => `${contractVariable(name, setting)} must name headers, not "${header}"`)
   })
-  const [given, takers] = [itemsOf(read('AUTH_HEADER')), renamed(schemes)]
-  if (read('AUTH_HEADER') === undefined || takers.length === 0 || given.length === takers.length) return wrong
+  const [headers, takers] = [itemsOf(read('AUTH_HEADER')), renamed(schemes)]
+  if (read('AUTH_HEADER') === undefined || takers.length === 0 || headers.length === takers.length)
+    return wrong
   const variable = contractVariable(name, 'AUTH_HEADER')
-  return [...wrong, `${variable} must name one header each for ${takers.join(', ')}, not ${given.length}`]
+  return [...wrong, `${variable} must name one header each for ${takers.join(', ')}, not ${headers.length}`]
 }
 
 function wrongSecrets({ name }: Contract, schemes: readonly Scheme[], secrets: readonly string[]): string[] {
@@ -107,7 +108,7 @@ function wrongSecrets({ name }: Contract, schemes: readonly Scheme[], secrets: r
     mistakes.push(`${variable} must be printable ASCII, as the header is that carries it`)
   const isWrong = (secret: string) => secret.startsWith('whsec_') && !WHSEC.test(secret)
   if (schemes.includes('standard-webhooks') && secrets.some(isWrong))
-    mistakes.push(`${variable} has a secret that starts with whsec_, but is not base64 after it`)
+    mistakes.push(`${variable} has a secret that starts with whsec_, but the rest is invalid base64`)
   return mistakes
 }
 

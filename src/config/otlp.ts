@@ -84,9 +84,10 @@ export function wrongTargets(values: Values): string[] {
 }
 
 function wrongExporters(values: Values, name: string, known: readonly string[]): string[] {
-  const given = listOf(values[name]) ?? []
-  const fits = given.every((value) => known.includes(value)) && !(given.includes('none') && given.length > 1)
-  return fits ? [] : [`${name} must be ${known.join(', ')}, not "${given.join(',')}"`]
+  const exporters = listOf(values[name]) ?? []
+  const fits =
+    exporters.every((value) => known.includes(value)) && !(exporters.includes('none') && exporters.length > 1)
+  return fits ? [] : [`${name} must be ${known.join(', ')}, not "${exporters.join(',')}"`]
 }
 
 function wrongEndpoint(values: Values, signal: string): string[] {
@@ -95,7 +96,7 @@ function wrongEndpoint(values: Values, signal: string): string[] {
   if (endpoint === undefined) return []
   const signals: Signal[] =
     signal === '' ? ['TRACES', 'METRICS'] : [signal === 'TRACES_' ? 'TRACES' : 'METRICS']
-  const grpc = signals.every((one) => protocolOf(values, one) === 'grpc')
+  const grpc = signals.every((signal) => protocolOf(values, signal) === 'grpc')
   const url = grpc ? withScheme(endpoint) : endpoint
   if (/^https?:\/\/[^/]/.test(url) && URL.canParse(url)) {
     return grpc && new URL(url).pathname !== '/' ? [`${name} has a path, but grpc does not support one`] : []
@@ -109,7 +110,7 @@ function wrongHeaders(values: Values, name: string): string[] {
   if (wrong.length > 0 || text === undefined) return wrong
   if (text.includes(';')) return [`${name} has a semicolon: write %3B, or what follows it is lost`]
   const names = Object.keys(parsePairs(text))
-  return names.every((one) => /^[!#$%&'*+.^_`|~\w-]+$/.test(one))
+  return names.every((name) => /^[!#$%&'*+.^_`|~\w-]+$/.test(name))
     ? []
     : [`${name} has a name that no header may have`]
 }

@@ -23,7 +23,7 @@ export interface GroupBacklog {
 export interface Backlog {
   /** Memory of the entries that at least one group has not acknowledged, in bytes. */
   readonly bytes: number
-  /** Sorted by backlog, largest first. */
+  /** Sorted by bytes, largest first. */
   readonly groups: readonly GroupBacklog[]
 }
 
@@ -48,7 +48,7 @@ export async function readBacklog(
     bytes += Math.max(0, ...parts.map((part) => part.bytes))
     for (const part of parts) {
       const known = groups.get(part.group)
-      groups.set(part.group, known ? together(known, part) : part)
+      groups.set(part.group, known ? sum(known, part) : part)
     }
   }
   return { bytes, groups: [...groups.values()].sort((a, b) => b.bytes - a.bytes) }
@@ -65,15 +65,15 @@ function backlogOf(lag: GroupLag, { bytes, length }: StreamLag): GroupBacklog {
   }
 }
 
-function together(one: GroupBacklog, other: GroupBacklog): GroupBacklog {
-  const acknowledged = [one.acknowledged, other.acknowledged]
+function sum(a: GroupBacklog, b: GroupBacklog): GroupBacklog {
+  const acknowledged = [a.acknowledged, b.acknowledged]
   return {
-    group: one.group,
-    entries: one.entries + other.entries,
-    bytes: one.bytes + other.bytes,
-    ageMs: Math.max(one.ageMs, other.ageMs),
+    group: a.group,
+    entries: a.entries + b.entries,
+    bytes: a.bytes + b.bytes,
+    ageMs: Math.max(a.ageMs, b.ageMs),
     acknowledged: acknowledged.includes(undefined)
       ? undefined
-      : (one.acknowledged ?? 0) + (other.acknowledged ?? 0),
+      : (a.acknowledged ?? 0) + (b.acknowledged ?? 0),
   }
 }

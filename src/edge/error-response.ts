@@ -43,12 +43,12 @@ export const ERROR_RESPONSES = {
   invalid_body: { status: '400 Bad Request', message: 'The body does not have the shape of its contract' },
   overloaded: {
     status: '503 Service Unavailable',
-    message: 'Too many requests wait to be kept; send this one again',
+    message: 'The edge has no memory for this request now; send it again',
     retry: true,
   },
   backlogged: {
     status: '503 Service Unavailable',
-    message: 'Too much that was kept waits to be delivered; send the request again',
+    message: 'Too many accepted requests wait for delivery; send this one again',
     retry: true,
   },
   timeout: {

@@ -50,17 +50,17 @@ export function explain({ limits, age }: Reading, backlog: Backlog): string {
   return `${byAge ? AGE : explainLimit(tightest)}. ${explainGroups(backlog.groups, byAge ? undefined : tightest)}`
 }
 
-const AGE = 'the oldest entry in the log has nearly waited for BACKLOG_MAX_AGE_MS, or longer'
+const AGE = 'the oldest entry in the log has waited for nearly BACKLOG_MAX_AGE_MS, or longer'
 
 function explainLimit({ variable, used, most }: Limit): string {
   switch (variable) {
     case 'BACKLOG_MAX_AGE_MS':
-      return 'at the speed of its worker, what comes now would wait for nearly BACKLOG_MAX_AGE_MS, or longer'
+      return 'at the current speed of the workers, a new entry would wait for nearly BACKLOG_MAX_AGE_MS, or longer'
     case 'BACKLOG_MAX_BYTES':
       return `${megabytes(used)} wait in the log, and BACKLOG_MAX_BYTES is ${megabytes(most)}`
     case 'REDIS_RESERVE_PERCENT':
       return (
-        `Redis uses ${megabytes(used)} of its memory, and requests may fill ${megabytes(most)} ` +
+        `Redis uses ${megabytes(used)} of its memory, and requests may use ${megabytes(most)} ` +
         '(its maxmemory without REDIS_RESERVE_PERCENT)'
       )
   }
@@ -75,15 +75,15 @@ function explainGroups(groups: readonly GroupBacklog[], tightest: Limit | undefi
   const isMemory = tightest?.variable === 'REDIS_RESERVE_PERCENT'
   if (behind === undefined || (isMemory && behind.bytes < tightest.used * MATTERS)) {
     return (
-      'No worker is far behind: dead letters, what is kept for a replay, or others who use this Redis fill it. ' +
-      'Redrive or discard dead letters, keep less, or raise maxmemory.'
+      'No worker is far behind: dead letters, events kept for a replay, or other users of this Redis fill its memory. ' +
+      'Redrive or discard dead letters, keep events for a shorter time, or raise maxmemory.'
     )
   }
   const { group, entries, bytes, ageMs } = behind
   const what = `${Math.round(entries)} entries, ${megabytes(bytes)}, the oldest ${Math.round(ageMs / 1_000)} s old`
   if (group === NOBODY)
     return `No worker has ever read them (${what}). Start the workers: tributary start --help.`
-  return `The group ${group} is behind by ${what}. Start more of its workers, or see in their log what stops them.`
+  return `The group ${group} is behind by ${what}. Start more of its workers, or read in their log what stops them.`
 }
 
 function megabytes(bytes: number): string {

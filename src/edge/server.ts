@@ -19,7 +19,7 @@ export interface EdgeOptions extends BodyLimits {
   /** The HTTP server: see `chooseHttp`. */
   readonly http: HttpChoice
   readonly host: string
-  /** 0 takes a free one. */
+  /** 0 chooses a free one. */
   readonly port: number
   readonly contracts: readonly GuardedContract[]
   readonly producer: Producer
@@ -78,12 +78,12 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
   const traffic = new Traffic(options.bufferBytes)
   const log: Log = {
     entries: new GroupCommit(
-      (entries) => timed(() => producer.append(entries), tellOfAppend(metrics)),
+      (entries) => timed(() => producer.append(entries), recordAppend(metrics)),
       appendTimeoutMs,
       onError,
     ),
     letters: new GroupCommit(
-      (letters) => timed(() => producer.deadLetter(letters), tellOfBurial(metrics, letters)),
+      (letters) => timed(() => producer.deadLetter(letters), recordDeadLetters(metrics, letters)),
       appendTimeoutMs,
       onError,
     ),
@@ -148,14 +148,14 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
   }
 }
 
-function tellOfAppend(metrics: EdgeMetrics | undefined) {
+function recordAppend(metrics: EdgeMetrics | undefined) {
   return (
     metrics &&
     (({ durationMs }: Timing, appended?: Appended) => metrics.appended(durationMs, appended?.ids.length ?? 0))
   )
 }
 
-function tellOfBurial(metrics: EdgeMetrics | undefined, letters: readonly DeadLetter[]) {
+function recordDeadLetters(metrics: EdgeMetrics | undefined, letters: readonly DeadLetter[]) {
   const reasons = (error: unknown) => (error === undefined ? letters.map(({ reason }) => reason) : [])
   return metrics && (({ durationMs, error }: Timing) => metrics.deadLettered(durationMs, reasons(error)))
 }

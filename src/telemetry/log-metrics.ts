@@ -83,11 +83,8 @@ export function observeLog(metrics: Metrics, read: () => LogFigures | undefined)
   gauge(METRIC.streamLength, 'Entries of a stream, acknowledged ones too', '{message}', ({ lengths }) =>
     labelled(lengths, LABEL.stream),
   )
-  gauge(
-    METRIC.deadLetters,
-    'Dead letters that were not redriven or discarded',
-    '{message}',
-    ({ deadLetters }) => labelled(deadLetters, LABEL.sink),
+  gauge(METRIC.deadLetters, 'Dead letters that are kept', '{message}', ({ deadLetters }) =>
+    labelled(deadLetters, LABEL.sink),
   )
   gauge(METRIC.streamBytes, 'Memory of the log in Redis', 'By', ({ bytes }) => [[bytes]])
   gauge(

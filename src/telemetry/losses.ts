@@ -13,7 +13,7 @@ export class Losses {
   total = 0
   /** Logs a message of the collector, at most once a minute. */
   readonly warn: (message: string) => void
-  #untold = 0
+  #unlogged = 0
   #why = ''
   #nextAt = Number.NEGATIVE_INFINITY
 
@@ -28,16 +28,16 @@ export class Losses {
    */
   add(count: number, what: string, why: string): void {
     this.total += count
-    this.#untold += count
+    this.#unlogged += count
     this.#why = `${what}: ${why}`
     if (performance.now() >= this.#nextAt) this.tell()
   }
 
   /** Logs the losses at once, if there are any. */
   tell(): void {
-    if (this.#untold === 0) return
-    this.log.warn({ lost: this.#untold }, `Telemetry is lost: ${this.#untold} ${this.#why}`)
-    this.#untold = 0
+    if (this.#unlogged === 0) return
+    this.log.warn({ lost: this.#unlogged }, `Telemetry is lost: ${this.#unlogged} ${this.#why}`)
+    this.#unlogged = 0
     this.#nextAt = performance.now() + EVERY_MS
   }
 }

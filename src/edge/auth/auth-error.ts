@@ -27,7 +27,7 @@ export function missing(header: string): AuthError {
 export function stale(timestampHeader: string, toleranceSeconds: number): AuthError {
   return {
     code: 'invalid_signature',
-    message: `The signature is right, but ${timestampHeader} is more than ${toleranceSeconds} s from now: it must be Unix seconds, by a clock that is right`,
+    message: `The signature is right, but ${timestampHeader} is more than ${toleranceSeconds} s from now: it must be Unix seconds; check the clock of the sender`,
   }
 }
 

@@ -6,7 +6,7 @@ const DIGEST_BYTES = 32
 const CHARACTERS = { base64: 43, hex: 64 } as const
 
 /** The digest that {@link decode} read last: valid until its next call, so until the next request at the latest. */
-const given = Buffer.alloc(DIGEST_BYTES)
+const decoded = Buffer.alloc(DIGEST_BYTES)
 
 /**
  * Reads the digest behind the prefix, for {@link isSignedByAny} or {@link isAmong} to compare. Allocates nothing
@@ -18,7 +18,7 @@ export function decode(text: string, encoding: 'base64' | 'hex', prefix = ''): b
   const padding = encoding === 'base64' && text.endsWith('=') ? 1 : 0
   // Node skips characters outside the encoding: a text of this length then has too few bytes.
   if (text.length - prefix.length - padding !== CHARACTERS[encoding]) return false
-  return given.write(prefix === '' ? text : text.slice(prefix.length), encoding) === DIGEST_BYTES
+  return decoded.write(prefix === '' ? text : text.slice(prefix.length), encoding) === DIGEST_BYTES
 }
 
 /** Makes a key of a secret. */
@@ -35,13 +35,13 @@ export function sign(key: KeyObject, head: string, body: Buffer): Buffer {
 /** Whether one of the keys makes the decoded digest. Tries all of them, so that the time does not show which. */
 export function isSignedByAny(keys: readonly KeyObject[], head: string, body: Buffer): boolean {
   let matches = false
-  for (const key of keys) if (timingSafeEqual(sign(key, head, body), given)) matches = true
+  for (const key of keys) if (timingSafeEqual(sign(key, head, body), decoded)) matches = true
   return matches
 }
 
 /** Whether the decoded digest is one of these. Compares all of them. */
 export function isAmong(digests: readonly Buffer[]): boolean {
   let matches = false
-  for (const digest of digests) if (timingSafeEqual(digest, given)) matches = true
+  for (const digest of digests) if (timingSafeEqual(digest, decoded)) matches = true
   return matches
 }

@@ -26,7 +26,7 @@ export interface HttpChoice {
 /**
  * Chooses the HTTP server: uWebSockets.js wherever it loads, else `node:http`.
  * @param setting `EDGE_HTTP`
- * @throws Error that says what was found, what is needed and what to do, where `uws` is asked for and does not load
+ * @throws Error where the setting is `uws` and it does not load; the message says what was found, what it needs, what to do
  */
 export function chooseHttp(
   setting: 'auto' | HttpName,
