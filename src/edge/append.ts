@@ -15,7 +15,8 @@ interface Waiting<Item, Result> {
   readonly since: number
   readonly kept: (result: Result, index: number) => void
   readonly failed: (why: Failure) => void
-  settled: boolean
+  /** Whether its outcome was reported. */
+  done: boolean
 }
 
 /**
@@ -52,7 +53,7 @@ export class GroupCommit<Item, Result> {
     kept: (result: Result, index: number) => void,
     failed: (why: Failure) => void,
   ): void {
-    this.#queue.push({ item, bytes, since: performance.now(), kept, failed, settled: false })
+    this.#queue.push({ item, bytes, since: performance.now(), kept, failed, done: false })
     this.#deadline ??= this.#wakeIn(this.timeoutMs)
     if (this.#scheduled) return
     this.#scheduled = true
@@ -95,8 +96,8 @@ export class GroupCommit<Item, Result> {
     this.#calls.delete(call)
     this.#flush()
     call.forEach((waiting, index) => {
-      if (waiting.settled) return
-      waiting.settled = true
+      if (waiting.done) return
+      waiting.done = true
       report(waiting, index)
     })
   }
@@ -111,15 +112,15 @@ export class GroupCommit<Item, Result> {
     let unsent = 0
     let oldest: number | undefined
     for (const waiting of this.#waiting()) {
-      if (waiting.settled) continue
+      if (waiting.done) continue
       if (waiting.since > due) {
         oldest = waiting.since
         break
       }
-      waiting.settled = true
+      waiting.done = true
       waiting.failed('timeout')
     }
-    while (this.#queue[unsent]?.settled) unsent++
+    while (this.#queue[unsent]?.done) unsent++
     this.#queue.splice(0, unsent)
     this.#deadline = oldest === undefined ? undefined : this.#wakeIn(Math.max(1, oldest - due))
   }

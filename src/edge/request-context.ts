@@ -60,7 +60,7 @@ export class RequestContext implements RequestWatcher {
   }
 
   /** Refuses a body that is still arriving, to free its memory for newer ones. */
-  giveWay(): void {
+  refuseBody(): void {
     this.refuse('overloaded', undefined, { close: true })
   }
 

@@ -24,7 +24,7 @@ export interface EdgeStats {
 /** A request that has a part of its body in memory and waits for the rest. */
 interface Arriving {
   /** Refuses the request, which {@link Traffic.release}s its memory. */
-  giveWay(): void
+  refuseBody(): void
 }
 
 /** The requests of one edge: their counts, and their memory budget. */
@@ -59,7 +59,7 @@ export class Traffic {
     while (this.#held + bytes > this.bufferBytes) {
       const [oldest] = this.arriving
       if (oldest === undefined || oldest === holder) return false
-      oldest.giveWay()
+      oldest.refuseBody()
     }
     this.#held += bytes
     return true
