@@ -1,6 +1,6 @@
 /**
- * Settles as the promise does, unless the signal is aborted before: then with its reason, after `cleanUp`. The promise
- * is left alone: what it stands for may still happen.
+ * Resolves or rejects like the promise, unless the signal is aborted first: then rejects with its reason, after
+ * `cleanUp`. Does not cancel the work behind the promise: it may still finish.
  */
 export async function unlessAborted<T>(
   promise: Promise<T>,

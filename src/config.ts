@@ -16,30 +16,30 @@ const PER_CONTRACT: Record<string, TSchema> = Object.fromEntries(
   CONTRACTS.flatMap((contract) => Object.entries(contractVariables(contract))),
 )
 
-/** Every variable with its type, default (`default`), meaning (`description`) and whether it is `secret`. */
+/** Every variable with its type, `default`, `description`, and whether it is `secret`. */
 export const VARIABLES: Readonly<Record<string, TSchema>> = { ...GENERAL, ...COLLECTOR, ...PER_CONTRACT }
 
-/** The configuration, by the variables' own names. Those of a contract: {@link accessOf}. */
+/** The configuration, by the names of the variables. For the access of a contract see {@link accessOf}. */
 export type Config = Static<ReturnType<typeof general>> & Readonly<Record<string, unknown>>
 function general() {
   return Type.Object(GENERAL)
 }
 
-/** The configuration cannot be used. The message names every wrong and unknown variable, one a line. */
+/** The configuration is wrong. The message names every wrong and unknown variable, one a line. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError'
 }
 
-/** Variables as a process gets them. */
+/** The environment variables of a process. */
 export type Environment = Readonly<Record<string, string | undefined>>
 
-/** The process's own environment: the only place that reads it. */
+/** The process's own environment; no other code reads it. */
 export function environment(): Environment {
   return process.env
 }
 
 /**
- * Reads the configuration. An empty variable counts as one that is not set.
+ * Reads the configuration. An empty variable counts as not set.
  * @throws ConfigError that names all mistakes at once
  */
 export function readConfig(env: Environment): Config {
@@ -63,7 +63,7 @@ export function readConfig(env: Environment): Config {
 }
 
 function wrongValues(values: Readonly<Record<string, unknown>>): string[] {
-  // One by one: the errors of a whole object end after the eighth.
+  // Checked one by one: the errors of a whole object end after the eighth.
   return Object.entries(values).flatMap(([name, value]) => {
     const schema = VARIABLES[name] ?? {}
     const shown = 'secret' in schema ? '' : `, not "${value}"`
@@ -73,8 +73,8 @@ function wrongValues(values: Readonly<Record<string, unknown>>): string[] {
 }
 
 /**
- * The value of a variable that a role cannot do without.
- * @throws ConfigError that says what it is for and how it may look
+ * The value of a variable that a role requires.
+ * @throws ConfigError that says what the variable is for, with an example
  */
 export function required(config: Config, name: 'REDIS_URL' | 'POSTGRES_URL' | 'MONGODB_URL'): string {
   const value = config[name]
@@ -84,8 +84,8 @@ export function required(config: Config, name: 'REDIS_URL' | 'POSTGRES_URL' | 'M
 }
 
 /**
- * Who may post by each of some contracts.
- * @throws ConfigError that names every contract of which configuration does not say it
+ * Who may post to each of these contracts.
+ * @throws ConfigError that names every contract whose access is not configured
  */
 export function accessOf(config: Config, contracts: readonly Contract[]): Map<Contract, Access> {
   const missing: string[] = []
@@ -95,16 +95,16 @@ export function accessOf(config: Config, contracts: readonly Contract[]): Map<Co
     const access: Access = { schemes, secrets }
     all.set(contract, access)
     if (secrets.length > 0 || isOpen(access)) continue
-    const [given, auth] = [secretsVariable(contract.name), authVariable(contract.name)]
+    const [name, auth] = [secretsVariable(contract.name), authVariable(contract.name)]
     missing.push(
-      `${given} is not set. Give the secret of those who post ${contract.name} webhooks, or say ${auth}=none if anybody may post.`,
+      `${name} is not set. Set it to the secret of the senders of ${contract.name} webhooks, or set ${auth}=none if anybody may post.`,
     )
   }
   if (missing.length > 0) throw new ConfigError(missing.join('\n'))
   return all
 }
 
-/** How a contract's requests are to prove where they come from, whether or not there are secrets to do so. */
+/** The authentication of a contract's requests, whether or not its secrets are set. */
 export function schemesOf(config: Config, contract: Contract): readonly Authentication[] {
   return chooseAccess(contract, config).schemes
 }

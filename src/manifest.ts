@@ -1,15 +1,15 @@
 import { existsSync, readFileSync } from 'node:fs'
 
-/** What `package.json` says of this software. */
+/** The fields of `package.json` that are used. */
 export interface Manifest {
   readonly version: string
   readonly description: string
 }
 
-/** The package's own manifest. @throws Error where the installation has none */
+/** The package's own manifest. @throws Error where the installation has no `package.json` */
 export const MANIFEST: Manifest = readManifest()
 
-/** The sources are one folder below it, the compiled files two. */
+/** `package.json` is one folder above the sources, and two above the compiled files. */
 function readManifest(): Manifest {
   const places = ['../package.json', '../../package.json'].map((path) => new URL(path, import.meta.url))
   const manifest = places.find((place) => existsSync(place))

@@ -3,9 +3,9 @@ import { TransientError } from './errors.js'
 
 /** How long to wait between attempts, in milliseconds. */
 export interface Backoff {
-  /** Upper bound of the first pause; it doubles with every attempt. */
+  /** Upper bound of the first pause; the bound doubles with every attempt. */
   readonly initialMs: number
-  /** No pause is longer than this. */
+  /** Maximum pause. */
   readonly maxMs: number
 }
 
@@ -13,8 +13,8 @@ export interface Backoff {
 export const DEFAULT_BACKOFF: Backoff = { initialMs: 50, maxMs: 5_000 }
 
 /**
- * The pause before attempt `attempt + 1`: "equal jitter", between half and the whole of the doubled bound, so
- * that replicas which failed together do not come back together, and none of them spins.
+ * The pause before attempt `attempt + 1`: "equal jitter", between half and the whole of the doubled bound, so that
+ * replicas that failed together do not retry together, and none of them retries without a pause.
  * @param attempt attempts made so far, from 1
  * @returns milliseconds
  */
@@ -25,9 +25,9 @@ export function backoffMs(attempt: number, { initialMs, maxMs }: Backoff, random
 
 /**
  * Calls `work` until it returns, with a jittered pause after every {@link TransientError}.
- * @param signal ends the waiting between attempts; `work` has to watch it for itself
- * @param onRetry is told about each failure before its pause: to log, to count, to renew a lease
- * @throws whatever `work` throws that is not transient; the signal's reason once it is aborted
+ * @param signal ends the pauses; `work` has to watch the signal itself
+ * @param onRetry called with each failure before its pause: to log, to count, to renew a lease
+ * @throws any error of `work` that is not transient; the signal's reason once it is aborted
  */
 export async function retryTransient<T>(
   work: () => Promise<T>,

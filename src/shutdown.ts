@@ -4,23 +4,23 @@ import type { Logger } from 'pino'
 /** Exit code of a process that could not close in time, or crashed. */
 const FAILED = 1
 
-/** The end of a process, as all its parts see it. */
+/** The shutdown of a process, as shared by all its parts. */
 export interface Lifecycle {
-  /** Aborted by the first SIGTERM or SIGINT: stop taking on work, finish what is in flight. */
+  /** Aborted by the first SIGTERM or SIGINT: accept no new work, finish what is in flight. */
   readonly stopping: AbortSignal
-  /** Aborted when the time for that is over: let go. */
+  /** Aborted when the time for that is over: stop waiting. */
   readonly giveUp: AbortSignal
-  /** Registers what is to be closed; the last registered is closed first. */
+  /** Registers something to close; the last registered is closed first. */
   onClose(name: string, close: () => Promise<void>): void
-  /** Begins to stop. @param error what has crashed; the process then exits with 1 */
+  /** Starts the shutdown. @param error of a crash; the process then exits with 1 */
   stop(why: string, error?: unknown): void
   /** Resolves to the exit code once everything is closed. */
   readonly closed: Promise<number>
 }
 
 /**
- * KeyedMutex signals into an orderly end: the first stops, the second leaves at once. What is neither acknowledged
- * nor answered then is delivered again, by CXone or by another worker.
+ * Turns signals into an orderly shutdown: the first signal starts it, the second exits at once. Work that is neither
+ * acknowledged nor answered by then is delivered again, by CXone or by another worker.
  * @param timeoutMs time to close, in milliseconds
  */
 export function createLifecycle(timeoutMs: number, log: Logger, signals: EventEmitter = process): Lifecycle {
@@ -36,12 +36,14 @@ export function createLifecycle(timeoutMs: number, log: Logger, signals: EventEm
   const closeAll = async () => {
     const timer = setTimeout(() => {
       exitCode = FAILED
-      log.error(`Not closed within ${timeoutMs} ms: letting go. What is pending will be delivered again`)
+      log.error(
+        `Not closed within ${timeoutMs} ms: the process exits. Pending entries will be delivered again`,
+      )
       giveUp.abort(new Error('the time to shut down is over'))
-      // Closers had their chance to notice; a hanging one does not keep the process.
+      // Closers had time to react; a closer that hangs does not keep the process alive.
       setTimeout(() => finish(exitCode), 1_000)
     }, timeoutMs)
-    // What a role registers while it is being stopped is closed as well.
+    // Also closes what a role registers during the shutdown.
     for (let last = closers.pop(); last; last = closers.pop()) {
       try {
         await last.close()
@@ -68,7 +70,7 @@ export function createLifecycle(timeoutMs: number, log: Logger, signals: EventEm
 
   const onSignal = (signal: string) => {
     if (stopping.signal.aborted) {
-      log.warn(`${signal} again: leaving at once`)
+      log.warn(`${signal} again: exiting at once`)
       process.exit(FAILED)
     }
     stop(signal)

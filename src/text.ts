@@ -1,7 +1,7 @@
 /**
- * Cells as aligned columns, two spaces apart.
+ * Formats cells as aligned columns, two spaces apart.
  * @param head names of the columns
- * @param right names of the columns whose cells go to the right: figures
+ * @param right names of the columns that are aligned right: numbers
  */
 export function table<Name extends string>(
   head: readonly Name[],
@@ -19,7 +19,7 @@ export function table<Name extends string>(
   return [line((name) => name), ...rows.map((row) => line((name) => row[name]))].join('\n')
 }
 
-/** One line of printable characters: what a sender wrote must not steer a terminal. @param most characters */
+/** One line of printable characters: text of a sender must not control a terminal. @param most characters */
 export function clip(text: string, most: number): string {
   const line = text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ')
   return line.length > most ? `${line.slice(0, most - 1).toWellFormed()}…` : line

@@ -17,10 +17,10 @@ import { EdgeMetrics } from '../src/telemetry/edge-metrics.js'
 import { createWarnOnce } from '../src/telemetry/log.js'
 import { type Host, openRedis, persist, type Role } from './role.js'
 
-/** A body may take this long to arrive, in ms: the slowest that CXone gives up after. */
+/** Maximum time for a body to arrive, in ms: CXone's longest timeout. */
 const BODY_TIMEOUT_MS = 30_000
 
-/** Takes webhooks and puts them into the log. */
+/** Receives webhooks and appends them to the log. */
 export const start: Role = async (host) => {
   const { config, log, lifecycle, admin } = host
   const contracts = [...accessOf(config, CONTRACTS)].map(([contract, access]) => ({ contract, access }))
@@ -52,9 +52,9 @@ export const start: Role = async (host) => {
     maxBodyBytes: config.MAX_BODY_BYTES,
     bodyTimeoutMs: BODY_TIMEOUT_MS,
     appendTimeoutMs: config.APPEND_TIMEOUT_MS,
-    onError: (error) => warnOnce(`Redis did not take what was received: ${String(error)}`),
+    onError: (error) => warnOnce(`Redis did not store received webhooks: ${String(error)}`),
     onTurnedAway: () =>
-      warnOnce(`${connections} connections are open: the edge closes every further one at once`),
+      warnOnce(`${connections} connections are open: the edge closes each further one at once`),
   })
   lifecycle.onClose('the edge', () => edge.stop())
   metrics.runsOn(edge.http)
@@ -74,13 +74,13 @@ export const start: Role = async (host) => {
   log.info({ port: edge.port }, `The edge listens on ${config.HOST}:${edge.port}`)
 }
 
-/** What every append waits for before its sender hears of it. */
+/** The confirmations that every append needs before the edge answers the sender. */
 function confirmationsOf(host: Host, redis: RedisClient): Promise<Confirmation[]> {
   const { DURABILITY: mode, DURABILITY_REPLICAS: replicas, APPEND_TIMEOUT_MS: timeoutMs } = host.config
   return persist(host, () => openConfirmations(redis, { mode, replicas, timeoutMs }))
 }
 
-/** Lets in no more than Redis has room for. */
+/** Starts the watch that admits no more than Redis has room for. */
 function watchBacklog(
   { config, log, lifecycle }: Host,
   redis: RedisClient,

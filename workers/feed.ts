@@ -6,7 +6,7 @@ import type { FeedRecord, Sink } from '../src/sinks/sink.js'
 import { partitionKeys } from '../src/stream/keys.js'
 import { openRedis, type Role, startSinkWorker } from './role.js'
 
-/** Puts what is valid into the clean feed, once. */
+/** Writes valid events to the clean feed, each once. */
 export const start: Role = (host) => {
   const { STREAM_PREFIX, FEED_PARTITIONS, FEED_RETENTION_MS } = host.config
   const open = async (): Promise<Sink<FeedRecord>> => {

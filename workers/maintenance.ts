@@ -13,13 +13,13 @@ import { createWarnOnce } from '../src/telemetry/log.js'
 import { observeLog } from '../src/telemetry/log-metrics.js'
 import { openRedis, type Role } from './role.js'
 
-/** A group without progress for so long is named, in ms; where a lease is long, after ten of them. */
+/** A group without progress for this long is reported, in ms; at least ten leases where these are long. */
 const STALLED_MS = 600_000
 
-/** The elected replica's lease, in turns of the lag collector: so long its last figures may still be in Prometheus. */
+/** The elected replica's lease, in intervals of the lag collector: Prometheus may keep its last figures that long. */
 const LEASE_TURNS = 3
 
-/** Keeps the log and the dead letters in bounds, and measures them. Any number of replicas: one is elected. */
+/** Trims the log and the dead letters to their limits, and measures them. Any number of replicas: one is elected. */
 export const start: Role = async (host) => {
   const { config, log, lifecycle, admin } = host
   const { stopping } = lifecycle

@@ -3,7 +3,7 @@ import { required } from '../src/config.js'
 import { createMongoSink } from '../src/sinks/mongo/sink.js'
 import { type Role, startStoreWorker } from './role.js'
 
-/** Lands events in MongoDB. */
+/** Writes events to MongoDB. */
 export const start: Role = (host) => {
   const { config } = host
   const url = required(config, 'MONGODB_URL')

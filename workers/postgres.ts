@@ -3,7 +3,7 @@ import { required } from '../src/config.js'
 import { createPostgresSink } from '../src/sinks/postgres/sink.js'
 import { type Role, startStoreWorker } from './role.js'
 
-/** Lands events in Postgres. */
+/** Writes events to Postgres. */
 export const start: Role = (host) => {
   const url = required(host.config, 'POSTGRES_URL')
   const report = (line: string) => host.log.warn(line)

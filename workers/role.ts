@@ -24,13 +24,13 @@ import { askRedis, type Manner, type RedisClient } from '../src/stream/redis.js'
 import { createWarnOnce } from '../src/telemetry/log.js'
 import type { Telemetry } from '../src/telemetry/sdk.js'
 
-/** Writes that fail for longer than this are an outage, in ms: the log says when it is over. */
+/** A store whose writes fail for longer than this, in ms, had an outage: the log says when it is over. */
 const OUTAGE_MS = 10_000
 
-/** Batches that a worker writes at a time: while one waits for its store's disk, the other is made ready and sent. */
+/** Writes of a worker in flight: while one waits for its store's disk, the worker prepares and sends the other. */
 const WRITES = 2
 
-/** What the process gives to each role that it hosts. */
+/** What the process provides to each of its roles. */
 export interface Host {
   readonly config: Config
   readonly log: Logger
@@ -39,13 +39,13 @@ export interface Host {
   readonly telemetry: Telemetry
 }
 
-/** Starts a role in this process; resolves when it works. It ends with the process's lifecycle. */
+/** Starts a role in this process; resolves when the role works. It ends with the process's lifecycle. */
 export type Role = (host: Host) => Promise<void>
 
 /**
- * Does what a role cannot start without, as often as it takes: a process may be started before what it needs.
- * The log says what it waits for.
- * @throws what is not transient; the reason of the stop, where that comes first
+ * Runs a step that a role needs for its start, and retries it while it fails: a process may start before the services
+ * that it needs. The log says what it waits for.
+ * @throws errors that are not transient; the reason of a shutdown, where that comes first
  */
 export function persist<T>({ log, lifecycle }: Host, work: () => Promise<T>): Promise<T> {
   const warnOnce = createWarnOnce(log)
@@ -56,7 +56,7 @@ export function persist<T>({ log, lifecycle }: Host, work: () => Promise<T>): Pr
 export async function openRedis(host: Host, name: string, manner: Manner) {
   const { config, log, lifecycle } = host
   const url = required(config, 'REDIS_URL')
-  // A node of a Cluster that is down is told of at every command that is for it.
+  // ioredis reports a Cluster node that is down at every command for it.
   const warnOnce = createWarnOnce(log)
   const redis = await persist(host, () =>
     openClient(url, manner, (error) => warnOnce(`Redis (${name}): ${error.message}`)),
@@ -65,10 +65,10 @@ export async function openRedis(host: Host, name: string, manner: Manner) {
   return redis
 }
 
-/** What an entry means for a sink. */
+/** How a sink reads an entry. */
 type Meaning<Item extends SinkItem> = Pick<WorkerOptions<Item>, 'decode' | 'fold'>
 
-/** Of some sinks it is known what their pool does. */
+/** Some sinks report the state of their pool. */
 type WithPool = Pick<WorkerState, 'pool'>
 
 /** Starts the worker of a store: see {@link startSinkWorker}. */
@@ -83,9 +83,9 @@ export function startStoreWorker(
 }
 
 /**
- * Starts the worker of a sink: its member of the consumer group of the sink's name.
- * @param meaning what an entry means for the sink
- * @param open connects to the store; tried again while that is away
+ * Starts the worker of a sink: a member of the consumer group with the sink's name.
+ * @param meaning how the sink reads an entry
+ * @param open connects to the store; retried while the store is down
  */
 export async function startSinkWorker<Item extends SinkItem>(
   host: Host,
@@ -100,7 +100,7 @@ export async function startSinkWorker<Item extends SinkItem>(
   const commands = await openRedis(host, `${name}, commands`, 'patient')
   const partitions = partitionKeys(config.STREAM_PREFIX, config.PARTITIONS)
   const reader = await openRedis(host, `${name}, reads`, 'patient')
-  // To wait for Redis is not to hang: ioredis keeps a command until it has a connection.
+  // A wait for Redis does not count as a hang: ioredis keeps a command until it has a connection.
   for (const redis of [reader, commands]) redis.on('reconnecting', () => stats.progress.heartbeat())
   const metrics = new WorkerMetrics<Item>(host.telemetry.metrics, name, {
     failing: () => stats.failing !== undefined,
@@ -128,7 +128,7 @@ export async function startSinkWorker<Item extends SinkItem>(
   await warnOfUnread(host, commands, name)
   const sink = watched(store, stats, ({ since, attempts }) => {
     const failedMs = Date.now() - since
-    // A deadlock or a short break is nobody's business once it is over.
+    // A deadlock or a short break needs no log line once it is over.
     if (failedMs > OUTAGE_MS) log.info({ failedMs, attempts }, `The ${name} sink takes writes again`)
   })
   const limits = { batch: config.BATCH_MAX_EVENTS, writes: WRITES, maxDeliveries: config.MAX_DELIVERIES }
@@ -152,11 +152,13 @@ export async function startSinkWorker<Item extends SinkItem>(
 async function warnOfUnread(host: Host, redis: RedisClient, name: string): Promise<void> {
   const { STREAM_PREFIX, PARTITIONS } = host.config
   const unread = await persist(host, () =>
-    askRedis('tell of other partitions', () => unreadPartitions(redis, STREAM_PREFIX, PARTITIONS, name)),
+    askRedis('find other partitions with entries', () =>
+      unreadPartitions(redis, STREAM_PREFIX, PARTITIONS, name),
+    ),
   )
   if (unread.length === 0) return
   host.log.warn(
-    `Nobody who has PARTITIONS=${PARTITIONS} reads partition ${unread.join(', ')}, and entries for ${name} are there. ` +
-      `Set PARTITIONS of all workers to what the edges have, and at least to ${Math.max(...unread) + 1} until they are settled`,
+    `Partition ${unread.join(', ')} has entries for ${name}, but no worker with PARTITIONS=${PARTITIONS} reads it. ` +
+      `Set PARTITIONS of all workers to what the edges have, and at least to ${Math.max(...unread) + 1} until these entries are acknowledged`,
   )
 }

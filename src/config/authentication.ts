@@ -10,7 +10,7 @@ import { type ContractSetting, contractVariable, NO_PREFIX } from './contract.js
 /** Values of variables, by their names. */
 type Values = Readonly<Record<string, unknown>>
 
-/** The settings that not every scheme has, and the schemes that have them. */
+/** The settings that only some schemes have, and these schemes. */
 const OWNERS = {
   AUTH_HEADER: ['hmac', 'hmac-timestamp', 'secret'],
   AUTH_TIMESTAMP_HEADER: ['hmac-timestamp'],
@@ -19,20 +19,20 @@ const OWNERS = {
   AUTH_TOLERANCE_SECONDS: ['hmac-timestamp', 'standard-webhooks'],
 } satisfies Partial<Record<ContractSetting, readonly Scheme[]>>
 
-/** A header's name, as RFC 9110 has it. */
+/** A header's name, by RFC 9110. */
 const HEADER_NAME = /^[\w!#$%&'*+.^`|~-]+$/
-/** What a header carries unchanged, whoever sends it. */
+/** Characters of a header's value that every client and proxy sends unchanged. */
 const HEADER_VALUE = /^[\x20-\x7e]+$/
-/** A secret in the form of Standard Webhooks; others are taken as they are. */
+/** A secret in the form of Standard Webhooks; other secrets are used as they are. */
 const WHSEC = /^whsec_[A-Za-z0-9+/]{2,}={0,2}$/
 
-/** What the variables of a contract choose. */
+/** The access that a contract's variables configure. */
 export interface Choice extends Access {
-  /** What is wrong, one a line; the rest is of use only where this is empty. */
+  /** What is wrong, one error a line; the rest is valid only where this is empty. */
   readonly mistakes: readonly string[]
 }
 
-/** The schemes and secrets that the values of a contract's variables choose. */
+/** Reads the schemes and secrets from the values of a contract's variables. */
 export function chooseAccess(contract: Contract, values: Values): Choice {
   const read = (setting: ContractSetting) => values[contractVariable(contract.name, setting)]
   const secrets = itemsOf(read('SECRETS'))
@@ -47,12 +47,12 @@ export function chooseAccess(contract: Contract, values: Values): Choice {
     ...wrongHeaders(contract, schemes, read),
     ...wrongSecrets(contract, schemes, secrets),
   ]
-  return { schemes: schemes.map((scheme) => settle(contract, scheme, schemes, read)), secrets, mistakes }
+  return { schemes: schemes.map((scheme) => configured(contract, scheme, schemes, read)), secrets, mistakes }
 }
 
 type Read = (setting: ContractSetting) => unknown
 
-/** The items of a comma-separated value. */
+/** Splits a comma-separated value. */
 function itemsOf(value: unknown): string[] {
   const items = typeof value === 'string' ? value.split(',') : []
   return items.map((item) => item.trim()).filter((item) => item !== '')
@@ -67,7 +67,8 @@ function wrongSchemes(names: readonly string[]): string | undefined {
   const shown = `not "${names.join(',')}"`
   if (names.length === 0 || !names.every(isScheme)) return `must be one or several of ${valid}, ${shown}`
   if (new Set(names).size < names.length) return `must name each scheme once, ${shown}`
-  if (names.includes('none') && names.length > 1) return `must be none alone, if anybody may post, ${shown}`
+  if (names.includes('none') && names.length > 1)
+    return `must be none without other schemes, if anybody may post, ${shown}`
   return undefined
 }
 
@@ -81,7 +82,7 @@ function uselessSettings({ name }: Contract, schemes: readonly Scheme[], read: R
   })
 }
 
-/** The schemes that AUTH_HEADER names the headers of, in its order. */
+/** The schemes whose headers AUTH_HEADER names, in its order. */
 function renamed(schemes: readonly Scheme[]): Scheme[] {
   return schemes.filter((scheme) => OWNERS.AUTH_HEADER.some((owner) => owner === scheme))
 }
@@ -92,10 +93,11 @@ function wrongHeaders({ name }: Contract, schemes: readonly Scheme[], read: Read
     const bad = itemsOf(read(setting)).filter((header) => !HEADER_NAME.test(header))
     return bad.map((header) => `${contractVariable(name, setting)} must name headers, not "${header}"`)
   })
-  const [given, takers] = [itemsOf(read('AUTH_HEADER')), renamed(schemes)]
-  if (read('AUTH_HEADER') === undefined || takers.length === 0 || given.length === takers.length) return wrong
+  const [headers, takers] = [itemsOf(read('AUTH_HEADER')), renamed(schemes)]
+  if (read('AUTH_HEADER') === undefined || takers.length === 0 || headers.length === takers.length)
+    return wrong
   const variable = contractVariable(name, 'AUTH_HEADER')
-  return [...wrong, `${variable} must name one header each for ${takers.join(', ')}, not ${given.length}`]
+  return [...wrong, `${variable} must name one header each for ${takers.join(', ')}, not ${headers.length}`]
 }
 
 function wrongSecrets({ name }: Contract, schemes: readonly Scheme[], secrets: readonly string[]): string[] {
@@ -106,12 +108,12 @@ function wrongSecrets({ name }: Contract, schemes: readonly Scheme[], secrets: r
     mistakes.push(`${variable} must be printable ASCII, as the header is that carries it`)
   const isWrong = (secret: string) => secret.startsWith('whsec_') && !WHSEC.test(secret)
   if (schemes.includes('standard-webhooks') && secrets.some(isWrong))
-    mistakes.push(`${variable} has a secret that starts with whsec_, but does not go on in base64`)
+    mistakes.push(`${variable} has a secret that starts with whsec_, but the rest is invalid base64`)
   return mistakes
 }
 
-/** A scheme as the contract has it, else as it is usually, with what the variables say in place of that. */
-function settle(
+/** A scheme with the contract's settings, otherwise the usual ones; the variables override both. */
+function configured(
   { authentication }: Contract,
   scheme: Scheme,
   schemes: readonly Scheme[],

@@ -2,7 +2,7 @@ import { type TSchema, Type } from 'typebox'
 import { AUTHENTICATIONS } from '../../schemas/authentication.js'
 import type { Contract } from '../../schemas/contract.js'
 
-/** What can be configured of a contract. */
+/** The settings of a contract. */
 export type ContractSetting =
   | 'SECRETS'
   | 'AUTH'
@@ -12,7 +12,7 @@ export type ContractSetting =
   | 'AUTH_PREFIX'
   | 'AUTH_TOLERANCE_SECONDS'
 
-/** In AUTH_PREFIX: nothing, where the scheme would have a prefix. An empty variable counts as one that is not set. */
+/** Value of AUTH_PREFIX for no prefix where the scheme has one by default. An empty variable counts as not set. */
 export const NO_PREFIX = 'none'
 
 /** Prefix of all variables of a contract: `DATA_ACTION_` for `data-action`. */
@@ -38,21 +38,24 @@ export function contractVariables({ name, path, authentication }: Contract): Rec
     ),
     AUTH: Type.String({
       default: authentication.scheme,
-      description: `What a post to ${path} must prove: ${Object.keys(AUTHENTICATIONS).join(', ')} (anybody may post), or several, any of which will do`,
+      description: `How a post to ${path} is authenticated: ${Object.keys(AUTHENTICATIONS).join(', ')} (anybody may post), or several, any of which is enough`,
     }),
-    AUTH_HEADER: text('hmac, hmac-timestamp, secret: its header; one each where there are several of these'),
-    AUTH_TIMESTAMP_HEADER: text('hmac-timestamp: header of the Unix seconds'),
+    AUTH_HEADER: text(
+      'hmac, hmac-timestamp, secret: name of its header; one for each of these schemes, comma-separated',
+    ),
+    AUTH_TIMESTAMP_HEADER: text('hmac-timestamp: name of the header with the Unix seconds'),
     AUTH_ENCODING: Type.Optional(
       Type.Enum(['hex', 'base64'], { description: 'hmac, hmac-timestamp: how the signature is written' }),
     ),
     AUTH_PREFIX: text(
-      `hmac, hmac-timestamp: what must stand before the signature, such as sha256=; ${NO_PREFIX}: nothing`,
+      `hmac, hmac-timestamp: prefix of the signature, such as sha256=; ${NO_PREFIX}: no prefix`,
     ),
     AUTH_TOLERANCE_SECONDS: Type.Optional(
       Type.Integer({
         minimum: 1,
         maximum: 86_400,
-        description: 'hmac-timestamp, standard-webhooks: how far from now a request may be dated, in s',
+        description:
+          'hmac-timestamp, standard-webhooks: maximum difference between the timestamp of a request and now, in s',
       }),
     ),
   }

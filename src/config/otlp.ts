@@ -9,17 +9,17 @@ export interface Target {
   readonly signal: Signal
   readonly protocol: 'http/protobuf' | 'http/json' | 'grpc'
   readonly url: string
-  /** Names it to a person: without what may be secret in a URL. */
+  /** Name of the collector for a person, without the secrets that a URL may contain. */
   readonly host: string
 }
 
-/** Port that a collector has by default. */
+/** Endpoint of a collector by default. */
 const STANDARD = { grpc: 'http://localhost:4317', http: 'http://localhost:4318' }
 
 /**
- * Where a signal goes; `undefined` where it is not sent. A specific endpoint is taken as it is, the general one is the
- * first part of the path. Without an endpoint a signal is sent only where its exporter is set to `otlp`, to a collector
- * on this machine.
+ * Where a signal goes; `undefined` where it is not sent. A signal's own endpoint is used as it is; the general one gets
+ * the signal's path appended. Without an endpoint, a signal is sent only where its exporter is set to `otlp`, to a
+ * collector on this machine.
  */
 export function targetOf(config: Values, signal: Signal): Target | undefined {
   const exporters = listOf(config[`OTEL_${signal}_EXPORTER`])
@@ -37,7 +37,7 @@ export function targetOf(config: Values, signal: Signal): Target | undefined {
   return { signal, protocol, url, host: new URL(url).host }
 }
 
-/** Share of the requests that the edge traces, 0 to 1. Every request is a root there, so a parent decides nothing. */
+/** Share of the requests that the edge traces, 0 to 1. Every request is a root there, so no parent decides. */
 export function sampleRatio(config: Values): number {
   const sampler = textOf(config.OTEL_TRACES_SAMPLER)?.replace('parentbased_', '')
   if (sampler === undefined) return Number(config.TRACE_SAMPLE_RATIO)
@@ -45,14 +45,14 @@ export function sampleRatio(config: Values): number {
   return sampler === 'always_on' ? 1 : 0
 }
 
-/** Whether there is to be no telemetry at all. */
+/** Whether telemetry is off. */
 export function isDisabled(config: Values): boolean {
   return isTrue(config.OTEL_SDK_DISABLED)
 }
 
 /**
  * Reads `name=value` pairs, comma-separated and percent-encoded.
- * @throws Error that says which of them is wrong, by its place: it may be secret
+ * @throws Error that gives the position of the wrong pair, not its text: it may be secret
  */
 export function parsePairs(text: string): Record<string, string> {
   const pairs = text.split(',').map((pair, at): [string, string] | undefined => {
@@ -66,7 +66,7 @@ export function parsePairs(text: string): Record<string, string> {
   return Object.fromEntries(pairs.filter((pair) => pair !== undefined))
 }
 
-/** A line for each variable of the collector that cannot be used. */
+/** A line for each of the collector's variables that is wrong. */
 export function wrongTargets(values: Values): string[] {
   const exporters = [
     ['TRACES', ['otlp', 'none']],
@@ -84,9 +84,10 @@ export function wrongTargets(values: Values): string[] {
 }
 
 function wrongExporters(values: Values, name: string, known: readonly string[]): string[] {
-  const given = listOf(values[name]) ?? []
-  const fits = given.every((one) => known.includes(one)) && !(given.includes('none') && given.length > 1)
-  return fits ? [] : [`${name} must be ${known.join(', ')}, not "${given.join(',')}"`]
+  const exporters = listOf(values[name]) ?? []
+  const fits =
+    exporters.every((value) => known.includes(value)) && !(exporters.includes('none') && exporters.length > 1)
+  return fits ? [] : [`${name} must be ${known.join(', ')}, not "${exporters.join(',')}"`]
 }
 
 function wrongEndpoint(values: Values, signal: string): string[] {
@@ -95,10 +96,10 @@ function wrongEndpoint(values: Values, signal: string): string[] {
   if (endpoint === undefined) return []
   const signals: Signal[] =
     signal === '' ? ['TRACES', 'METRICS'] : [signal === 'TRACES_' ? 'TRACES' : 'METRICS']
-  const grpc = signals.every((one) => protocolOf(values, one) === 'grpc')
+  const grpc = signals.every((signal) => protocolOf(values, signal) === 'grpc')
   const url = grpc ? withScheme(endpoint) : endpoint
   if (/^https?:\/\/[^/]/.test(url) && URL.canParse(url)) {
-    return grpc && new URL(url).pathname !== '/' ? [`${name} has a path, and grpc takes none`] : []
+    return grpc && new URL(url).pathname !== '/' ? [`${name} has a path, but grpc does not support one`] : []
   }
   return [`${name} must be a URL, such as ${grpc ? STANDARD.grpc : STANDARD.http}`]
 }
@@ -109,7 +110,7 @@ function wrongHeaders(values: Values, name: string): string[] {
   if (wrong.length > 0 || text === undefined) return wrong
   if (text.includes(';')) return [`${name} has a semicolon: write %3B, or what follows it is lost`]
   const names = Object.keys(parsePairs(text))
-  return names.every((one) => /^[!#$%&'*+.^_`|~\w-]+$/.test(one))
+  return names.every((name) => /^[!#$%&'*+.^_`|~\w-]+$/.test(name))
     ? []
     : [`${name} has a name that no header may have`]
 }
@@ -129,7 +130,7 @@ function wrongSampler(values: Values): string[] {
   return ['OTEL_TRACES_SAMPLER_ARG has no effect unless OTEL_TRACES_SAMPLER is traceidratio']
 }
 
-/** The endpoint's path is the first part of the signal's; a query stays behind it. */
+/** The path of the endpoint, then that of the signal; a query stays at the end. */
 function signalUrl(endpoint: string, signal: Signal): string {
   const url = new URL(endpoint)
   url.pathname = `${url.pathname.replace(/\/+$/, '')}/v1/${signal.toLowerCase()}`
@@ -142,7 +143,7 @@ function protocolOf(values: Values, signal: Signal): Target['protocol'] {
   return protocol === 'grpc' || protocol === 'http/json' ? protocol : 'http/protobuf'
 }
 
-/** gRPC's endpoint may be a host and a port alone. */
+/** For gRPC an endpoint may be only host and port. */
 function withScheme(endpoint: string): string {
   return /^\w+:\/\//.test(endpoint) ? endpoint : `https://${endpoint}`
 }

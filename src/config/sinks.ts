@@ -4,13 +4,13 @@ import { CONTRACTS } from '../../schemas/index.js'
 /** Every sink that a contract feeds. */
 export const SINKS: readonly SinkName[] = [...new Set(CONTRACTS.flatMap(({ sinks }) => sinks))]
 
-/** The sinks that the value of SINKS_NOT_RUN names. */
+/** Parses the value of SINKS_NOT_RUN. */
 export function sinksNotRun(value: string): SinkName[] {
   const names = namesIn(value)
   return SINKS.filter((sink) => names.includes(sink))
 }
 
-/** The contracts that feed each sink that is run, by its name. */
+/** The sinks that run, by name, with the contracts that feed each. */
 export function fedSinks(notRun: string): Map<SinkName, string[]> {
   const run = SINKS.filter((sink) => !sinksNotRun(notRun).includes(sink))
   return new Map(
@@ -18,12 +18,12 @@ export function fedSinks(notRun: string): Map<SinkName, string[]> {
   )
 }
 
-/** What is wrong with the value of SINKS_NOT_RUN: a line for each name that is no sink's. */
+/** The errors of the value of SINKS_NOT_RUN: a line for each name that is not a sink. */
 export function unknownSinks(value: unknown): string[] {
   const known: readonly string[] = SINKS
   return namesIn(String(value ?? ''))
     .filter((name) => !known.includes(name))
-    .map((name) => `SINKS_NOT_RUN names ${name}, which is no sink: choose from ${SINKS.join(', ')}`)
+    .map((name) => `SINKS_NOT_RUN names ${name}, which is not a sink: choose from ${SINKS.join(', ')}`)
 }
 
 function namesIn(value: string): string[] {

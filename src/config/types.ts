@@ -1,6 +1,6 @@
 import { Type } from 'typebox'
 
-/** A URL; shown to nobody, as it may hold a password. */
+/** A URL; never shown, because it may contain a password. */
 export const url = (description: string, example: string) =>
   Type.Optional(Type.String({ minLength: 1, description, examples: [example], secret: true }))
 /** A whole number. */
@@ -15,6 +15,6 @@ export const text = (description: string, standard: string) =>
 /** A text that may be left out. */
 export const optional = (description: string, more: { secret?: true } = {}) =>
   Type.Optional(Type.String({ minLength: 1, description, ...more }))
-/** One of some values, or nothing. */
+/** One of several values, or nothing. */
 export const choice = (description: string, values: string[]) =>
   Type.Optional(Type.Enum(values, { description }))

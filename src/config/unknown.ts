@@ -1,7 +1,7 @@
 import { CONTRACTS } from '../../schemas/index.js'
 import { variablePrefix } from './contract.js'
 
-/** Prefixes that are ours alone: a variable that starts so and is unknown must be a mistake. */
+/** Prefixes that only Tributary uses: an unknown variable with such a prefix must be a mistake. */
 const OWN_PREFIXES = [
   'APPEND_',
   'BACKLOG_',
@@ -21,7 +21,7 @@ const OWN_PREFIXES = [
   ...CONTRACTS.map(({ name }) => variablePrefix(name)),
 ]
 
-/** A line for each of some variables that looks like one of ours and is none. */
+/** A line for each of these variables that looks like one of ours but is unknown. */
 export function unknownNames(names: readonly string[], known: object): string[] {
   return names
     .filter((name) => !(name in known) && OWN_PREFIXES.some((own) => name.startsWith(own)))

@@ -1,40 +1,40 @@
-/** From this share of a limit on, requests are refused: none at first, all at the limit itself. */
+/** The edge starts to refuse requests at this share of a limit: none yet at the mark, all at the limit. */
 export const LOW_MARK = 0.9
 
-/** Something that must not grow over its limit, and grows with what is admitted. */
+/** A quantity with an upper limit; admitted requests make it grow. */
 export interface Limit {
   /** The variable that sets it. */
   readonly variable: 'BACKLOG_MAX_BYTES' | 'BACKLOG_MAX_AGE_MS' | 'REDIS_RESERVE_PERCENT'
-  /** How much there is, in bytes. */
+  /** The current value, in bytes. */
   readonly used: number
-  /** How much there may be, in bytes; more than 0. */
+  /** The limit, in bytes; more than 0. */
   readonly most: number
 }
 
-/** How things stood at a reading. */
+/** The state of all limits at one reading. */
 export interface Reading {
   readonly limits: readonly Limit[]
-  /** The oldest waiting entry's age as a share of what it may be; 0 where it may be any. */
+  /** Age of the oldest waiting entry as a share of the allowed age; 0 where no age is set. */
   readonly age: number
 }
 
 const NO_LIMIT: Reading = { limits: [], age: 0 }
 
 /**
- * Which requests may come in. Between {@link LOW_MARK} and a limit a share of them may, which falls in a straight
- * line: so the inflow settles where it is as fast as the drain rate, and does not swing between all and none.
- * What is admitted counts against the limits at once; what has gone out is known at the next reading.
- * Costs a request one comparison while nothing is near its limit, and less than 1 us where something is.
+ * Decides which requests are admitted. Between {@link LOW_MARK} and a limit the admitted share falls in a straight
+ * line, so the inflow meets the drain rate and does not swing between all and none.
+ * Admitted bytes count against the limits at once; drained bytes count from the next reading.
+ * Costs a request one comparison while nothing is near its limit, and less than 1 us otherwise.
  */
 export class Admission {
   #reading = NO_LIMIT
-  /** Bytes that may still come before anything reaches its low mark. */
+  /** Bytes that can still be admitted before the first limit reaches its low mark. */
   #clear = Number.POSITIVE_INFINITY
   #taken = 0
-  /** Shares that have added up; a request costs 1. So every n-th is admitted, as evenly as can be. */
+  /** The sum of the shares so far; an admitted request costs 1. This spreads admitted requests evenly. */
   #credit = 0
 
-  /** Whether the next request may come in. */
+  /** Whether the edge admits the next request. */
   admits(): boolean {
     if (this.#taken < this.#clear) return true
     this.#credit += this.share
@@ -43,24 +43,24 @@ export class Admission {
     return true
   }
 
-  /** Counts the body of a request that goes into the log. */
+  /** Counts the body of a request that is appended to the log. */
   take(bytes: number): void {
     this.#taken += bytes
   }
 
-  /** Bytes that were taken since the last reading. */
+  /** Bytes counted since the last reading. */
   get taken(): number {
     return this.#taken
   }
 
-  /** The share of requests that may come in now: 1 all, 0 none. */
+  /** The share of requests that are admitted now: 1 all, 0 none. */
   get share(): number {
     return shareOf(this.#reading, this.#taken)
   }
 
   /**
-   * Goes by a new reading.
-   * @param taken what {@link taken} was when the reading began: the reading has it
+   * Applies a new reading.
+   * @param taken value of {@link taken} when the reading began; the reading includes these bytes
    */
   update(reading: Reading, taken: number): void {
     this.#reading = reading
@@ -75,7 +75,7 @@ export class Admission {
   }
 }
 
-/** The share of requests to admit. @param taken bytes that were taken since the reading */
+/** The share of requests to admit. @param taken bytes counted since the reading */
 export function shareOf({ limits, age }: Reading, taken: number): number {
   const shares = limits.map(({ used, most }) => shareAt((used + taken) / most))
   return Math.min(shareAt(age), ...shares)

@@ -1,16 +1,16 @@
 import { type ErrorCode, errorResponseOf } from './error-response.js'
 import type { HttpAnswer } from './http/http.js'
 
-/** The body of the answer to what is kept. */
+/** The body of the answer to an accepted request. */
 export const ACCEPTED = '{"status":"accepted"}'
 
-/** The answer to what is kept. @param entry its place in the log: `<partition>/<entry id>` */
+/** The answer to an accepted request. @param entry its position in the log: `<partition>/<entry id>` */
 export function acceptedAnswer(entry: string, close: boolean): HttpAnswer {
   const headers = ['Tributary-Entry', entry]
   return { status: '202 Accepted', headers, body: ACCEPTED, close, withoutBody: false }
 }
 
-/** The answer of a refusal. @param message in place of the code's usual one */
+/** The answer to a refused request. @param message replaces the code's default message */
 export function errorAnswer(code: ErrorCode, message?: string): HttpAnswer {
   const refusal = errorResponseOf(code)
   const headers: string[] = []
@@ -20,7 +20,7 @@ export function errorAnswer(code: ErrorCode, message?: string): HttpAnswer {
   return { status: refusal.status, headers, body, close: refusal.close === true, withoutBody: false }
 }
 
-/** Seconds, 1 to 3: senders that were refused together should not come back together. */
+/** 1 to 3 s at random, so that senders that were refused together do not retry together. */
 function retryAfter(): string {
   return String(1 + Math.floor(Math.random() * 3))
 }

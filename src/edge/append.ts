@@ -1,26 +1,27 @@
-/** Most items that one call carries. */
+/** Maximum number of items in one call. */
 export const CALL_ITEMS = 100
-/** A call carries no further item over this; a larger one travels alone. */
+/** Maximum bytes of a call with several items; a larger item is sent in a call of its own. */
 export const CALL_BYTES = 1_048_576
-/** Calls under way at once. More waits, and makes the next calls larger: that is what they are cheap by. */
+/** Maximum number of calls in flight. Further items wait, so the next call carries more: this makes items cheap. */
 export const CALLS = 4
 
-/** Why it is not known that an item is kept. */
+/** Why the edge does not know whether an item is kept. */
 export type Failure = 'timeout' | 'unavailable'
 
 interface Waiting<Item, Result> {
   readonly item: Item
   readonly bytes: number
-  /** When it came, in ms of `performance.now()`. */
+  /** When it was added, in ms of `performance.now()`. */
   readonly since: number
   readonly kept: (result: Result, index: number) => void
   readonly failed: (why: Failure) => void
-  settled: boolean
+  /** Whether its outcome was reported. */
+  done: boolean
 }
 
 /**
- * Group commit: what comes in one turn of the event loop goes to Redis in one call, and each item hears of its
- * own outcome, exactly once. Costs an object and two callbacks an item; timer, promise and round trip are shared.
+ * Group commit: items added in one turn of the event loop go to Redis in one call. Each item gets its own outcome,
+ * exactly once. Costs an object and two callbacks an item; the items share timer, promise and round trip.
  */
 export class GroupCommit<Item, Result> {
   /** Not sent yet, oldest first. */
@@ -32,8 +33,8 @@ export class GroupCommit<Item, Result> {
 
   /**
    * @param write keeps items durably, in order
-   * @param timeoutMs how long an item may wait; after it, it has failed, and if it is not sent yet it never is
-   * @param onError is told why a call failed, once a call
+   * @param timeoutMs maximum wait of an item; then it has failed, and it is never sent if it was not sent yet
+   * @param onError called with the error of each failed call, once a call
    */
   constructor(
     private readonly write: (items: Item[]) => Promise<Result>,
@@ -43,8 +44,8 @@ export class GroupCommit<Item, Result> {
 
   /**
    * @param bytes size of the item
-   * @param kept it is durable: the call's result, and the item's index in the call
-   * @param failed it may be durable or not: nobody knows
+   * @param kept called when the item is durable, with the call's result and the item's index in the call
+   * @param failed called when it is unknown whether the item is durable
    */
   add(
     item: Item,
@@ -52,7 +53,7 @@ export class GroupCommit<Item, Result> {
     kept: (result: Result, index: number) => void,
     failed: (why: Failure) => void,
   ): void {
-    this.#queue.push({ item, bytes, since: performance.now(), kept, failed, settled: false })
+    this.#queue.push({ item, bytes, since: performance.now(), kept, failed, done: false })
     this.#deadline ??= this.#wakeIn(this.timeoutMs)
     if (this.#scheduled) return
     this.#scheduled = true
@@ -90,18 +91,18 @@ export class GroupCommit<Item, Result> {
 
   #end(
     call: readonly Waiting<Item, Result>[],
-    tell: (waiting: Waiting<Item, Result>, index: number) => void,
+    report: (waiting: Waiting<Item, Result>, index: number) => void,
   ): void {
     this.#calls.delete(call)
     this.#flush()
     call.forEach((waiting, index) => {
-      if (waiting.settled) return
-      waiting.settled = true
-      tell(waiting, index)
+      if (waiting.done) return
+      waiting.done = true
+      report(waiting, index)
     })
   }
 
-  /** One timer for all: it looks after the oldest item, and finds mostly that newer ones have taken its place. */
+  /** One shared timer expires the oldest item; usually that one is done and the timer is set again. */
   #wakeIn(ms: number): NodeJS.Timeout {
     return setTimeout(() => this.#expire(), ms).unref()
   }
@@ -111,20 +112,20 @@ export class GroupCommit<Item, Result> {
     let unsent = 0
     let oldest: number | undefined
     for (const waiting of this.#waiting()) {
-      if (waiting.settled) continue
+      if (waiting.done) continue
       if (waiting.since > due) {
         oldest = waiting.since
         break
       }
-      waiting.settled = true
+      waiting.done = true
       waiting.failed('timeout')
     }
-    while (this.#queue[unsent]?.settled) unsent++
+    while (this.#queue[unsent]?.done) unsent++
     this.#queue.splice(0, unsent)
     this.#deadline = oldest === undefined ? undefined : this.#wakeIn(Math.max(1, oldest - due))
   }
 
-  /** Oldest first, as calls end in the order in which they were sent. */
+  /** Oldest first: calls end in the order in which they were sent. */
   *#waiting(): Iterable<Waiting<Item, Result>> {
     for (const call of this.#calls) yield* call
     yield* this.#queue

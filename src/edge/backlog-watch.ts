@@ -10,49 +10,49 @@ import { type Backlog, readBacklog } from './backlog.js'
 import { DrainRate } from './drain-rate.js'
 import { type BacklogBudget, compare, explain, oldestAgeMs } from './reading.js'
 
-/** From the end of a reading to the next, about, in ms: twice a second what comes and goes is compared. */
+/** Pause between readings, in ms, with jitter: about two readings a second. */
 const PAUSE_MS = 500
-/** Where readings take long (many partitions, a slow Redis), pauses are so many times as long... */
+/** A slow reading (many partitions, a slow Redis) makes the pause this many times as long as the reading... */
 const PAUSE_FACTOR = 20
-/** ... up to this, in ms. */
+/** ... up to this maximum, in ms. */
 const MAX_PAUSE_MS = 2_000
-/** How long a reading counts, in ms: then nobody is refused for what is not known any more. */
+/** How long a reading is valid, in ms; after that the edge does not refuse requests on old data. */
 const HOLD_MS = 5_000
-/** So long everything must have been admitted before it is said that it is again, in ms. */
+/** The edge must admit all requests for this long, in ms, before the log says so. */
 const CALM_MS = 10_000
 
-/** What waits and what of it matters, as plain JSON. */
+/** The backlog and its effect, as plain JSON. */
 export interface BacklogFigures {
-  /** Bytes of entries that some group has not acknowledged, about. */
+  /** Bytes of entries that at least one group has not acknowledged; an estimate. */
   readonly bytes: number
-  /** Age of the oldest of them, in ms. */
+  /** Age of the oldest of these entries, in ms. */
   readonly ageMs: number
-  /** Share of `maxmemory` that is used, of the fullest server; `undefined` where there is no `maxmemory`. */
+  /** Used share of `maxmemory` on the fullest server; `undefined` where there is no `maxmemory`. */
   readonly memory: number | undefined
-  /** Share of requests that is admitted: 1 all, 0 none. */
+  /** Share of requests that are admitted: 1 all, 0 none. */
   readonly admitted: number
 }
 
-/** What a watch is made of. */
+/** What a watch needs. */
 export interface BacklogWatchOptions {
   readonly redis: RedisClient
   readonly partitions: readonly PartitionKeys[]
   readonly budget: BacklogBudget
-  /** Groups that nobody is meant to run: what waits for them does not count. */
+  /** Groups that are not meant to run: their backlog does not count. */
   readonly ignored: ReadonlySet<string>
   readonly admission: Admission
   readonly log: Pick<Logger, 'info' | 'warn'>
 }
 
-/** Tells the admission how things stand in Redis, and the log when that begins to matter and when it ends. */
+/** Updates the admission with the state of Redis; logs when the edge starts and stops to refuse requests. */
 export class BacklogWatch {
   readonly #drainRate = new DrainRate()
   readonly #warnOnce: (message: string) => void
   #backlog: Backlog = { bytes: 0, groups: [] }
   #memories: readonly Memory[] = []
   #hold: NodeJS.Timeout | undefined
-  /** What was said last: everything, a part or nothing is admitted. */
-  #said: 'all' | 'some' | 'none' = 'all'
+  /** What was logged last: the edge admits all, some or no requests. */
+  #logged: 'all' | 'some' | 'none' = 'all'
   #calmSince: number | undefined
 
   constructor(private readonly options: BacklogWatchOptions) {
@@ -60,9 +60,10 @@ export class BacklogWatch {
   }
 
   /**
-   * Says how Redis should be set up otherwise, once. Then reads about twice a second, with jitter, until `stopping` is aborted. Costs Redis what {@link readBacklog} and
-   * {@link readMemory} do, so about 0.1 ms for each partition twice a second, and never 5 % of its time.
-   * @throws what is a bug; where Redis does not answer the last reading holds for 5 s, then everything is admitted
+   * Logs once which Redis settings should change. Then reads about twice a second, with jitter, until `stopping` is
+   * aborted. Costs Redis what {@link readBacklog} and {@link readMemory} cost: about 0.1 ms for each partition twice a
+   * second, and never more than 5 % of its time.
+   * @throws on a bug; where Redis does not answer, the last reading is valid for 5 s, then everything is admitted
    */
   async run(stopping: AbortSignal): Promise<void> {
     await this.#inspect().catch((thrown) => this.#failed(thrown, stopping))
@@ -77,7 +78,7 @@ export class BacklogWatch {
     }
   }
 
-  /** Reads once. @throws what Redis or the connection answers */
+  /** Reads once. @throws the errors of Redis and of the connection */
   async read(): Promise<void> {
     const { redis, partitions, budget, ignored, admission } = this.options
     const { taken } = admission
@@ -93,7 +94,7 @@ export class BacklogWatch {
     this.#memories = memories
     clearTimeout(this.#hold)
     this.#hold = setTimeout(() => admission.open(), HOLD_MS).unref()
-    this.#tell(admission.share, () => explain(reading, backlog))
+    this.#logChange(admission.share, () => explain(reading, backlog))
   }
 
   figures(): BacklogFigures {
@@ -111,26 +112,26 @@ export class BacklogWatch {
   }
 
   #failed(thrown: unknown, stopping: AbortSignal): void {
-    const error = redisError(thrown, 'tell what waits in the log')
+    const error = redisError(thrown, 'read the backlog')
     const isReply = error instanceof Error && error.name === 'ReplyError'
     if (!isReply && !(error instanceof TransientError)) throw error
     if (stopping.aborted) return
     this.#warnOnce(`${error.message}. After 5 s without an answer the edge refuses nothing for its backlog.`)
   }
 
-  #tell(share: number, why: () => string): void {
+  #logChange(share: number, why: () => string): void {
     const { log } = this.options
     const now = performance.now()
     if (share === 1) {
       this.#calmSince ??= now
-      if (this.#said === 'all' || now - this.#calmSince < CALM_MS) return
-      this.#said = 'all'
+      if (this.#logged === 'all' || now - this.#calmSince < CALM_MS) return
+      this.#logged = 'all'
       log.info(this.figures(), 'The edge admits all requests again')
       return
     }
     this.#calmSince = undefined
-    if (this.#said === 'none' || (this.#said === 'some' && share > 0)) return
-    this.#said = share > 0 ? 'some' : 'none'
+    if (this.#logged === 'none' || (this.#logged === 'some' && share > 0)) return
+    this.#logged = share > 0 ? 'some' : 'none'
     const what = share > 0 ? 'a part of the requests' : 'all requests'
     log.warn(this.figures(), `The edge refuses ${what} (503 backlogged): ${why()}`)
   }

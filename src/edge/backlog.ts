@@ -2,38 +2,38 @@ import type { PartitionKeys } from '../stream/keys.js'
 import { type GroupLag, oldestAgeMs, readLag, type StreamLag, unread } from '../stream/lag.js'
 import type { RedisClient } from '../stream/redis.js'
 
-/** What one group has still to do, in all partitions together; estimates, but for the age. */
+/** The backlog of one group over all partitions; all figures but the age are estimates. */
 export interface GroupBacklog {
-  /** {@link NOBODY}: of streams that have no group at all. */
+  /** {@link NOBODY} for streams that have no group. */
   readonly group: string
-  /** Entries that it has not read, or not acknowledged. */
+  /** Entries that the group has not read or not acknowledged. */
   readonly entries: number
   /** Memory that these entries take. */
   readonly bytes: number
-  /** Age of the oldest of them, in ms by Redis' clock; 0 without any. */
+  /** Age of the oldest of them, in ms by Redis' clock; 0 where there are none. */
   readonly ageMs: number
   /**
-   * Entries that it has acknowledged since it exists: two readings tell its speed. `undefined` where Redis does not
-   * know (before 7.0, or because entries were deleted by hand until the group has caught up).
+   * Entries that the group has acknowledged since it exists: two readings give its speed. `undefined` where Redis
+   * does not know the number (before 7.0, or after entries were deleted by hand, until the group has caught up).
    */
   readonly acknowledged: number | undefined
 }
 
-/** What waits in the log. */
+/** The backlog of the log. */
 export interface Backlog {
-  /** Memory of the entries that some group has not acknowledged. */
+  /** Memory of the entries that at least one group has not acknowledged, in bytes. */
   readonly bytes: number
-  /** By name, the furthest behind first. */
+  /** Sorted by bytes, largest first. */
   readonly groups: readonly GroupBacklog[]
 }
 
-/** Whose work the entries of a stream are that has no group yet. */
+/** Group name for the entries of a stream that has no group yet. */
 export const NOBODY = ''
 
 /**
- * Estimates what waits to be acknowledged. Costs Redis what a `glance` does (see `Precision`): bodies stay where they are.
+ * Estimates the backlog. Costs Redis as much as a `glance` (see `Precision`): it reads no bodies.
  * @param ignored groups that are not meant to run
- * @throws what Redis or the connection answers
+ * @throws the errors of Redis and of the connection
  */
 export async function readBacklog(
   redis: RedisClient,
@@ -48,7 +48,7 @@ export async function readBacklog(
     bytes += Math.max(0, ...parts.map((part) => part.bytes))
     for (const part of parts) {
       const known = groups.get(part.group)
-      groups.set(part.group, known ? together(known, part) : part)
+      groups.set(part.group, known ? sum(known, part) : part)
     }
   }
   return { bytes, groups: [...groups.values()].sort((a, b) => b.bytes - a.bytes) }
@@ -65,15 +65,15 @@ function backlogOf(lag: GroupLag, { bytes, length }: StreamLag): GroupBacklog {
   }
 }
 
-function together(one: GroupBacklog, other: GroupBacklog): GroupBacklog {
-  const acknowledged = [one.acknowledged, other.acknowledged]
+function sum(a: GroupBacklog, b: GroupBacklog): GroupBacklog {
+  const acknowledged = [a.acknowledged, b.acknowledged]
   return {
-    group: one.group,
-    entries: one.entries + other.entries,
-    bytes: one.bytes + other.bytes,
-    ageMs: Math.max(one.ageMs, other.ageMs),
+    group: a.group,
+    entries: a.entries + b.entries,
+    bytes: a.bytes + b.bytes,
+    ageMs: Math.max(a.ageMs, b.ageMs),
     acknowledged: acknowledged.includes(undefined)
       ? undefined
-      : (one.acknowledged ?? 0) + (other.acknowledged ?? 0),
+      : (a.acknowledged ?? 0) + (b.acknowledged ?? 0),
   }
 }

@@ -1,29 +1,29 @@
 import type { HttpRequest } from './http/http.js'
 import type { RequestContext } from './request-context.js'
 
-/** Bounds of a request's body. */
+/** Limits of a request's body. */
 export interface BodyLimits {
-  /** Over it 413. */
+  /** A larger body gets 413. */
   readonly maxBodyBytes: number
-  /** How long a body may take from its first part on, in ms; over it 408. */
+  /** Maximum time from a body's first part to its last, in ms; then 408. */
   readonly bodyTimeoutMs: number
 }
 
 /**
- * How much more than the limit is read, and thrown away, for the sender to see its 413: one whose connection
- * closes while it still writes sees a reset instead.
+ * Bytes beyond the limit that the edge reads and drops, so that the sender sees its 413: if the connection closed
+ * while the sender still writes, it would see a reset instead.
  */
 const DRAIN_BYTES = 16 * 1_048_576
 
-/** Memory that the first bytes of a body in parts take. */
+/** Memory for the first bytes of a body that comes in parts. */
 const FIRST_BYTES = 512
 
 /**
  * Reads the body of a request, or refuses it.
- * A body that comes in one part, as nearly all do, costs one copy and no timer; of several parts three copies at
- * most. What it takes in memory is counted, however small the parts: nothing for what is only announced.
+ * A body in one part, the usual case, costs one copy and no timer; a body in several parts costs at most three
+ * copies. Counts the memory that is really in use, however small the parts; an announced length counts nothing.
  * @param announced the Content-Length, where there is one
- * @param whole is called with the body, at most once
+ * @param whole called with the complete body, at most once
  */
 export function readBody(
   request: HttpRequest,
@@ -37,7 +37,7 @@ export function readBody(
 }
 
 class BodyReader {
-  /** What has come of a body in several parts, and room for more. */
+  /** The bytes so far of a body in several parts, with room for more. */
   #kept: Buffer | undefined
   #total = 0
 
@@ -49,7 +49,7 @@ class BodyReader {
   ) {}
 
   read(part: Uint8Array, isLast: boolean): void {
-    // The server goes on reading behind an answer.
+    // The server continues to read after an answer.
     if (!this.context.open) return
     this.#total += part.length
     if (Math.max(this.announced ?? 0, this.#total) > this.limits.maxBodyBytes) this.#discard(isLast)
@@ -59,7 +59,7 @@ class BodyReader {
   }
 
   #takeAll(part: Uint8Array): void {
-    // A copy: the part is the server's own memory, and gone when we return.
+    // Copies the part: it is the server's own memory, and invalid after the return.
     if (this.context.hold(part.length)) this.whole(Buffer.from(part))
     else this.context.refuse('overloaded')
   }
@@ -67,7 +67,7 @@ class BodyReader {
   #takePart(part: Uint8Array, isLast: boolean): void {
     const kept = this.#makeRoom()
     if (!kept) {
-      // The server skips the rest; where it comes in chunks, its length is not known.
+      // The server skips the rest; the length of a chunked body is unknown.
       this.context.refuse('overloaded', undefined, { close: !isLast && this.announced === undefined })
       return
     }
@@ -75,16 +75,16 @@ class BodyReader {
     if (isLast) this.whole(kept.subarray(0, this.#total))
   }
 
-  /** The buffer, with room for all that has come. It at least doubles, so that small parts are not copied often. */
+  /** The buffer, with room for all bytes so far. It at least doubles, so that small parts are not copied often. */
   #makeRoom(): Buffer | undefined {
     const old = this.#kept
     if (this.#total === 0 || (old && old.length >= this.#total)) return old ?? Buffer.alloc(0)
     const most = this.announced ?? this.limits.maxBodyBytes
     const size = Math.max(this.#total, Math.min(most, Math.max(2 * this.#total, FIRST_BYTES)))
-    // Forgotten in any case: the server keeps this reader until the last part, whatever was answered.
+    // Dropped in any case: the server keeps this reader until the last part, whatever the answer was.
     this.#kept = undefined
     if (!this.context.hold(size - (old?.length ?? 0))) return undefined
-    // Not of Node's pool: a slow body would keep a whole slab of it.
+    // Not from Node's pool: a slow body would keep a whole slab of it.
     this.#kept = Buffer.allocUnsafeSlow(size)
     if (old) this.#kept.set(old)
     return this.#kept

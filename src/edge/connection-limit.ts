@@ -1,16 +1,16 @@
-/** How many connections an edge takes. */
+/** How many connections an edge accepts. */
 export interface ConnectionLimit {
   readonly connections: number
-  /** What to do where that is less than what was asked for. */
+  /** What to do where this is less than the configured number. */
   readonly warning?: string
 }
 
-/** Files that the rest of a process may need: connections to Redis and the stores, the admin port, Node's own. */
+/** Files that the process may need otherwise: connections to Redis and the stores, the admin port, Node's own. */
 const OTHER_FILES = 256
 
 /**
- * As many connections as wanted, unless the process may not open so many files. Without a free file uWebSockets.js
- * cannot accept a connection that waits, tries again for ever, and takes the whole processor for it.
+ * The wanted number of connections, or fewer where the process may not open that many files. Without a free file
+ * uWebSockets.js cannot accept a waiting connection: it retries for ever and uses a whole core.
  * @param openFiles how many files the process may open
  */
 export function connectionLimit(wanted: number, openFiles = openFilesLimit()): ConnectionLimit {
@@ -24,7 +24,7 @@ export function connectionLimit(wanted: number, openFiles = openFilesLimit()): C
   return { connections, warning }
 }
 
-/** The soft limit, which Node raises to the hard one as it starts. */
+/** The soft limit; Node raises it to the hard limit when it starts. */
 function openFilesLimit(): number {
   const { userLimits } = process.report.getReport() as { userLimits?: { open_files?: { soft?: unknown } } }
   const soft = userLimits?.open_files?.soft

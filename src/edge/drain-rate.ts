@@ -1,25 +1,24 @@
 import type { GroupBacklog } from './backlog.js'
 
-/** A change of speed is believed after about this time, in ms. */
+/** Time after which a changed speed counts fully, about, in ms. */
 const SMOOTHING_MS = 10_000
 
 interface Known {
   readonly at: number
   readonly entries: number
   readonly acknowledged: number | undefined
-  /** Entries a millisecond, where that could be seen. */
+  /** Entries per ms; `undefined` until a reading showed it. */
   readonly speed: number | undefined
 }
 
 /**
- * How fast the groups settle entries while they have enough to do. It tells how long an entry that comes now will
- * wait; the age of the oldest tells only how long one that came long ago has waited, and who goes by that alone
- * refuses too late and admits again too late.
+ * How fast the groups acknowledge entries while they have a backlog. It predicts the wait of a new entry. The age of
+ * the oldest entry shows only a past wait: admission by age alone would refuse too late, and admit again too late.
  */
 export class DrainRate {
   #known = new Map<string, Known>()
 
-  /** Takes a reading. @param now in ms of a steady clock */
+  /** Adds a reading. @param now in ms of a steady clock */
   observe(groups: readonly GroupBacklog[], now: number): void {
     this.#known = new Map(
       groups.map(({ group, entries, acknowledged }) => {
@@ -29,7 +28,7 @@ export class DrainRate {
     )
   }
 
-  /** Entries a millisecond; `undefined` while the group keeps up, or has acknowledged nothing yet. */
+  /** Entries per ms; `undefined` while the group keeps up, or has acknowledged nothing yet. */
   speedOf(group: string): number | undefined {
     return this.#known.get(group)?.speed
   }
@@ -39,9 +38,9 @@ function speedOf(before: Known | undefined, now: Omit<Known, 'speed'>): number |
   if (before?.acknowledged === undefined || now.acknowledged === undefined || now.entries === 0)
     return undefined
   const acknowledged = now.acknowledged - before.acknowledged
-  // It stands still: for how long is what the age says. Its speed will be what it was.
+  // The group stands still; the age shows for how long. Its speed stays as it was.
   if (acknowledged <= 0) return before.speed
-  // It had caught up in between, so what it acknowledged says what came, not what it can do.
+  // The group caught up in between, so its count shows the inflow, not its speed.
   if (acknowledged > before.entries) return undefined
   const elapsed = Math.max(1, now.at - before.at)
   const sample = acknowledged / elapsed

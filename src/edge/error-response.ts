@@ -1,16 +1,16 @@
-/** How one refusal is answered. */
+/** The answer of one kind of refusal. */
 interface ErrorResponse {
   /** HTTP status code and reason phrase. */
   readonly status: string
-  /** What is wrong and what to do, for a person; the answer may carry a more exact one. */
+  /** What is wrong and what to do, for a person; an answer may have a more exact message. */
   readonly message: string
-  /** The sender is to try again, after the seconds of `Retry-After`. */
+  /** Whether the sender is asked to retry after the seconds of `Retry-After`. */
   readonly retry?: true
-  /** The connection cannot be used further: nobody knows where the next request starts on it. */
+  /** Whether the connection must close: the start of the next request on it is unknown. */
   readonly close?: true
 }
 
-/** Every way to be refused, by the stable code that senders, counters and dashboards go by. */
+/** Every refusal by its stable code, which senders, counters and dashboards use. */
 export const ERROR_RESPONSES = {
   not_found: { status: '404 Not Found', message: 'There is no webhook at this path' },
   method_not_allowed: { status: '405 Method Not Allowed', message: 'A webhook takes POST only' },
@@ -43,12 +43,12 @@ export const ERROR_RESPONSES = {
   invalid_body: { status: '400 Bad Request', message: 'The body does not have the shape of its contract' },
   overloaded: {
     status: '503 Service Unavailable',
-    message: 'Too many requests wait to be kept; send this one again',
+    message: 'The edge has no memory for this request now; send it again',
     retry: true,
   },
   backlogged: {
     status: '503 Service Unavailable',
-    message: 'Too much that was kept waits to be delivered; send the request again',
+    message: 'Too many accepted requests wait for delivery; send this one again',
     retry: true,
   },
   timeout: {
@@ -66,7 +66,7 @@ export const ERROR_RESPONSES = {
 /** One of the keys of {@link ERROR_RESPONSES}. */
 export type ErrorCode = keyof typeof ERROR_RESPONSES
 
-/** How a refusal is answered. */
+/** The answer of a refusal. */
 export function errorResponseOf(code: ErrorCode): ErrorResponse {
   return ERROR_RESPONSES[code]
 }

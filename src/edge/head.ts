@@ -1,29 +1,29 @@
 import type { Credentials } from './auth/auth-error.js'
 import type { HttpRequest } from './http/http.js'
 
-/** A delivery id is for people and logs: nobody needs more of it. */
+/** Maximum length of a delivery id: it only serves people and logs. */
 const DELIVERY_CHARACTERS = 200
 
-/** What the edge wants to know of a request's headers. */
+/** What the edge reads from a request's headers. */
 export interface Head {
-  /** Bytes of the body as announced; `undefined` where it comes in chunks, or not at all. */
+  /** Announced bytes of the body; `undefined` for a chunked body or none. */
   readonly length: number | undefined
-  /** Whether another server on the way may see another length in these headers: request smuggling. */
+  /** Whether a proxy may read another length from these headers: request smuggling. */
   readonly ambiguous: boolean
-  /** The values of the headers that were asked for, in their order; `undefined` where there is none. */
+  /** The values of the requested headers, in the same order; `undefined` where there is none. */
   readonly credentials: Credentials
-  /** The place of one that is there more than once; -1 where none is. */
+  /** Index of a requested header that is repeated; -1 where none is. */
   readonly repeated: number
-  /** The sender's id of this delivery; empty where it gave none. */
+  /** The sender's id of this delivery; empty where there is none. */
   readonly delivery: string
-  /** What the sender says of its own trace; empty where it says nothing. */
+  /** The sender's `traceparent`; empty where there is none. */
   readonly traceparent: string
   readonly tracestate: string
 }
 
 /**
- * Reads the headers in one pass, which is also the only way to see one that is there twice. It has to happen
- * before the handler returns: then the head is gone.
+ * Reads the headers in one pass, the only way to detect a repeated one. Call it before the handler returns: after
+ * that the headers are not available.
  * @param credentialHeaders in lower case
  */
 export function readHead(request: HttpRequest, credentialHeaders: readonly string[]): Head {
@@ -48,7 +48,7 @@ export function readHead(request: HttpRequest, credentialHeaders: readonly strin
         length = Number(value)
         break
       case 'transfer-encoding':
-        // Both servers may read chunks although the header says more than that.
+        // Two servers may both read chunks although the header lists more than that.
         ambiguous ||= value.toLowerCase() !== 'chunked'
         break
       case 'webhook-id':

@@ -3,17 +3,17 @@ import type { Limit, Reading } from './admission.js'
 import { type Backlog, type GroupBacklog, NOBODY } from './backlog.js'
 import type { DrainRate } from './drain-rate.js'
 
-/** How much may wait. */
+/** How much backlog is allowed. */
 export interface BacklogBudget {
-  /** Bytes of entries that some group has not settled; 0: no such budget. */
+  /** Bytes of entries that at least one group has not acknowledged; 0: no such budget. */
   readonly maxBytes: number
-  /** Age of the oldest entry that some group has not settled, in ms; 0: no such budget. */
+  /** Age of the oldest entry that at least one group has not acknowledged, in ms; 0: no such budget. */
   readonly maxAgeMs: number
   /** Percent of each server's `maxmemory` that requests must leave free. */
   readonly reservePercent: number
 }
 
-/** Compares what was read with the budget. @param drainRate that has observed the same backlog */
+/** Compares a reading with the budget. @param drainRate has observed the same backlog */
 export function compare(
   backlog: Backlog,
   memories: readonly Memory[],
@@ -28,7 +28,7 @@ export function compare(
   for (const { group, entries, bytes } of backlog.groups) {
     const speed = drainRate.speedOf(group)
     if (speed === undefined || entries === 0) continue
-    // What comes now waits for all of it: so much may wait as goes out within the time.
+    // A new entry waits for the whole backlog, so the limit is what drains within the allowed time.
     limits.push(limit('BACKLOG_MAX_AGE_MS', bytes, (speed * maxAgeMs * bytes) / entries))
   }
   return { limits, age: oldestAgeMs(backlog) / maxAgeMs }
@@ -38,35 +38,35 @@ function limit(variable: Limit['variable'], used: number, most: number): Limit {
   return { variable, used, most }
 }
 
-/** Age of the oldest entry that some group has not settled, in ms; 0 without any. */
+/** Age of the oldest entry that at least one group has not acknowledged, in ms; 0 where there is none. */
 export function oldestAgeMs({ groups }: Backlog): number {
   return Math.max(0, ...groups.map(({ ageMs }) => ageMs))
 }
 
-/** Why not everything is admitted, who is behind and what to do, for a person. */
+/** Why some requests are refused, which group is behind and what to do, for a person. */
 export function explain({ limits, age }: Reading, backlog: Backlog): string {
   const [tightest] = [...limits].sort((a, b) => b.used / b.most - a.used / a.most)
   const byAge = tightest === undefined || age > tightest.used / tightest.most
   return `${byAge ? AGE : explainLimit(tightest)}. ${explainGroups(backlog.groups, byAge ? undefined : tightest)}`
 }
 
-const AGE = 'the oldest entry in the log has nearly waited for BACKLOG_MAX_AGE_MS, or longer'
+const AGE = 'the oldest entry in the log has waited for nearly BACKLOG_MAX_AGE_MS, or longer'
 
 function explainLimit({ variable, used, most }: Limit): string {
   switch (variable) {
     case 'BACKLOG_MAX_AGE_MS':
-      return 'at the speed of its worker, what comes now would wait for nearly BACKLOG_MAX_AGE_MS, or longer'
+      return 'at the current speed of the workers, a new entry would wait for nearly BACKLOG_MAX_AGE_MS, or longer'
     case 'BACKLOG_MAX_BYTES':
       return `${megabytes(used)} wait in the log, and BACKLOG_MAX_BYTES is ${megabytes(most)}`
     case 'REDIS_RESERVE_PERCENT':
       return (
-        `Redis uses ${megabytes(used)} of its memory, and requests may fill ${megabytes(most)} ` +
+        `Redis uses ${megabytes(used)} of its memory, and requests may use ${megabytes(most)} ` +
         '(its maxmemory without REDIS_RESERVE_PERCENT)'
       )
   }
 }
 
-/** Below this share of the memory in use the backlog is not what fills it. */
+/** Below this share of the used memory, the backlog is not what fills Redis. */
 const MATTERS = 0.2
 
 function explainGroups(groups: readonly GroupBacklog[], tightest: Limit | undefined): string {
@@ -75,15 +75,15 @@ function explainGroups(groups: readonly GroupBacklog[], tightest: Limit | undefi
   const isMemory = tightest?.variable === 'REDIS_RESERVE_PERCENT'
   if (behind === undefined || (isMemory && behind.bytes < tightest.used * MATTERS)) {
     return (
-      'No worker is far behind: dead letters, what is kept for a replay, or others who use this Redis fill it. ' +
-      'Redrive or discard dead letters, keep less, or raise maxmemory.'
+      'No worker is far behind: dead letters, events kept for a replay, or other users of this Redis fill its memory. ' +
+      'Redrive or discard dead letters, keep events for a shorter time, or raise maxmemory.'
     )
   }
   const { group, entries, bytes, ageMs } = behind
   const what = `${Math.round(entries)} entries, ${megabytes(bytes)}, the oldest ${Math.round(ageMs / 1_000)} s old`
   if (group === NOBODY)
     return `No worker has ever read them (${what}). Start the workers: tributary start --help.`
-  return `The group ${group} is behind by ${what}. Start more of its workers, or see in their log what stops them.`
+  return `The group ${group} is behind by ${what}. Start more of its workers, or read in their log what stops them.`
 }
 
 function megabytes(bytes: number): string {

@@ -16,21 +16,21 @@ import { RequestTrace } from './request-trace.js'
 import type { Traffic } from './traffic.js'
 import { type ValidationFailure, validate } from './validate.js'
 
-/** A contract, and who may send by it. */
+/** A contract, and who may post to it. */
 export interface GuardedContract {
   readonly contract: Contract
   readonly access: Access
 }
 
-/** The two ways into Redis. */
+/** The two ways to write to Redis. */
 export interface Log {
   readonly entries: GroupCommit<NewEntry, Appended>
   readonly letters: GroupCommit<DeadLetter, string>
 }
 
 /**
- * The way of a webhook: size, body, signature, JSON, shape, log, answer. The hot path: it costs a request its
- * object and half a dozen closures, no promise and no timer; tracing costs those that are not sampled one random number.
+ * Handles a webhook: size, body, signature, JSON, shape, log, answer. The hot path: a request costs its object and
+ * half a dozen closures, no promise and no timer; a request that is not traced costs one random number more.
  */
 export function receiver(
   { contract, access }: GuardedContract,
@@ -77,7 +77,7 @@ function keep(entries: Log['entries'], context: RequestContext, received: NewEnt
   )
 }
 
-/** The sender learns of its mistake only when what it sent is kept for inspection. */
+/** Answers a refusal only after the body is kept as a dead letter for inspection. */
 function deadLetter(
   letters: Log['letters'],
   context: RequestContext,

@@ -6,17 +6,17 @@ import type { RequestTrace } from './request-trace.js'
 import type { Traffic } from './traffic.js'
 
 /**
- * One request on its way to its answer. It is answered once or its sender goes away; whatever comes later does
- * nothing, because a request must not be touched after that.
+ * One request until its answer. It is answered once, or its sender disconnects; later calls do nothing, because the
+ * request must not be used after that.
  */
 export class RequestContext implements RequestWatcher {
-  /** Gone as soon as it must not be touched any more. */
+  /** Unset as soon as the request must not be used any more. */
   #request: HttpRequest | undefined
   readonly #begun = performance.now()
   #held = 0
   #queued = false
   #slow: NodeJS.Timeout | undefined
-  /** Its spans, where it is traced. */
+  /** Its spans, where the request is traced. */
   trace: RequestTrace | undefined
 
   constructor(
@@ -30,14 +30,14 @@ export class RequestContext implements RequestWatcher {
     request.watch(this)
   }
 
-  /** Whether there is still somebody to answer. */
+  /** Whether the request can still be answered. */
   get open(): boolean {
     return this.#request !== undefined
   }
 
   /**
-   * Counts memory of the body until the request is over; false where the edge has no room for it. To make room,
-   * bodies that have been arriving for longer than this one are refused.
+   * Counts memory of the body until the request ends; false where the edge has no room for it. To make room, the edge
+   * refuses bodies that have been arriving for longer than this one.
    */
   hold(bytes: number): boolean {
     const fits = this.traffic.hold(bytes, this)
@@ -45,34 +45,35 @@ export class RequestContext implements RequestWatcher {
     return fits
   }
 
-  /** The body is not kept: what was counted of it counts no more. */
+  /** Stops to count the memory of the body, which is not kept. */
   release(): void {
     this.traffic.release(this.#held)
     this.#held = 0
   }
 
-  /** Answers 408 unless the request is {@link queue}d or answered within this time, in ms, from the first call on. */
+  /** Answers 408 unless the request is {@link queue}d or answered within this time from the first call on, in ms. */
   expectBodyWithin(ms: number): void {
     if (!this.open) return
     this.#slow ??= setTimeout(() => this.refuse('body_too_slow'), ms)
-    // One that holds nothing, as its headers came first, has nothing to give.
+    // A request that holds no memory yet cannot free any.
     if (this.#held > 0) this.traffic.arriving.add(this)
   }
 
-  /** Refuses a body that is still arriving: newer ones need its memory. */
-  giveWay(): void {
+  /** Refuses a body that is still arriving, to free its memory for newer ones. */
+  refuseBody(): void {
     this.refuse('overloaded', undefined, { close: true })
   }
 
-  /** The whole body has come and waits for Redis: from now on it is kept even if the sender goes away. */
+  /** The whole body has arrived and waits for Redis: it is kept from now on, even if the sender disconnects. */
   queue(): void {
     this.#arrived()
     this.#queued = true
   }
 
   /**
-   * @param entry where the request stands in the log: `<partition>/<entry id>`
-   * @param stream key of the stream that it is in
+   * Answers 202.
+   * @param entry position of the request in the log: `<partition>/<entry id>`
+   * @param stream key of its stream
    */
   accept(entry: string, stream: string): void {
     this.trace?.kept(stream, entry)
@@ -88,8 +89,9 @@ export class RequestContext implements RequestWatcher {
   }
 
   /**
-   * @param message in place of the code's usual one
-   * @param how `close`: the rest of the body is not to be read; `head`: the answer to HEAD has no body
+   * Answers with a refusal.
+   * @param message replaces the code's default message
+   * @param how `close`: the rest of the body is not read; `head`: the request is HEAD, so the answer has no body
    */
   refuse(code: ErrorCode, message?: string, how: { close?: boolean; head?: boolean } = {}): void {
     this.trace?.lost(code)
@@ -122,7 +124,7 @@ export class RequestContext implements RequestWatcher {
     if (request || this.#queued) this.#finish()
   }
 
-  /** Costs nothing where the body came in one part. */
+  /** Ends the wait for the body. Costs nothing where the body came in one part. */
   #arrived(): void {
     if (!this.#slow) return
     clearTimeout(this.#slow)

@@ -9,28 +9,28 @@ import {
 import type { Span, SpanLink, Tracing } from '../telemetry/tracing.js'
 import type { HttpRequest } from './http/http.js'
 
-/** What is known of a request by its headers. */
+/** What the headers of a request say. */
 export interface TracedRequest {
-  /** The path as it was registered; `undefined` where there is nothing at that path. */
+  /** Path of the matching route; `undefined` where there is none. */
   readonly route?: string
   /** Name of the contract. */
   readonly source?: string
   /** The sender's id of this delivery. */
   readonly delivery?: string
-  /** The sender's own span. It is linked only: whoever sends webhooks does not decide what is traced here. */
+  /** The sender's own span. It is only linked: a sender does not decide what is traced here. */
   readonly sender?: SpanLink
 }
 
-/** Methods that may stand in a span's name: there are not many of them, whatever is sent. */
+/** Methods that a span's name may contain: a short list, so that names stay few. */
 const METHODS = new Set(['CONNECT', 'DELETE', 'GET', 'HEAD', 'OPTIONS', 'PATCH', 'POST', 'PUT', 'TRACE'])
 
-/** Of a path that somebody made up, nobody needs more. */
+/** Maximum length of a path that matches no route. */
 const PATH_CHARACTERS = 200
 
-/** The code of a request whose sender went away. */
+/** The code of a request whose sender disconnected. */
 const ABORTED = 'aborted'
 
-/** The spans of one request that is traced: from its headers to its answer, and from the queue to Redis' reply. */
+/** The spans of one traced request: from its headers to its answer, and from the queue to Redis' reply. */
 export class RequestTrace {
   #server: Span | undefined
   #append: Span | undefined
@@ -54,8 +54,8 @@ export class RequestTrace {
   }
 
   /**
-   * The body has come whole and waits for Redis.
-   * @returns the `traceparent` that goes with it: what becomes of it is a part of this trace
+   * The whole body has arrived and waits for Redis.
+   * @returns the `traceparent` for the entry, so that its processing belongs to this trace
    */
   queued(bytes: number): string {
     this.#server?.set({ [ATTRIBUTE.requestBytes]: bytes })
@@ -72,9 +72,9 @@ export class RequestTrace {
   }
 
   /**
-   * Redis has it.
+   * Redis has stored the request.
    * @param stream its key
-   * @param entry `<partition>/<entry id>`; a dead letter's is not known
+   * @param entry `<partition>/<entry id>`; unknown for a dead letter
    */
   kept(stream: string, entry?: string): void {
     this.#append?.rename(streamSpan('append', stream))
@@ -87,13 +87,13 @@ export class RequestTrace {
     this.#server = undefined
   }
 
-  /** What waits for Redis is given up, for the reason that the sender is told. */
+  /** The edge gave up the wait for Redis, with the code of the sender's answer. */
   lost(code: string): void {
     this.#append?.fail(code)
     this.#append = undefined
   }
 
-  /** @param status of the answer: by the conventions only those from 500 on are errors of the server */
+  /** @param status of the answer: by the conventions only 500 and above are errors of the server */
   refused(code: string, status: number): void {
     const attributes = { [ATTRIBUTE.statusCode]: status, [ATTRIBUTE.rejectedReason]: code }
     if (status < 500) this.#server?.end(attributes)
@@ -101,7 +101,7 @@ export class RequestTrace {
     this.#server = undefined
   }
 
-  /** The sender has gone away, and nobody is answered. */
+  /** The sender disconnected before the answer. */
   aborted(): void {
     this.#server?.fail(ABORTED)
     this.#server = undefined

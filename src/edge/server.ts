@@ -19,53 +19,53 @@ export interface EdgeOptions extends BodyLimits {
   /** The HTTP server: see `chooseHttp`. */
   readonly http: HttpChoice
   readonly host: string
-  /** 0 takes a free one. */
+  /** 0 chooses a free one. */
   readonly port: number
   readonly contracts: readonly GuardedContract[]
   readonly producer: Producer
-  /** Which requests may come in at all. */
+  /** Decides which requests are admitted. */
   readonly admission: Admission
   /** Decides which requests are traced. */
   readonly tracing: Tracing
-  /** Default: nobody is told how long what takes. */
+  /** Defaults to no metrics. */
   readonly metrics?: EdgeMetrics | undefined
-  /** Connections that may be open; one more is closed at once. */
+  /** Maximum number of open connections; a further one is closed at once. */
   readonly maxConnections: number
-  /** Whether further edges may listen on the same port: Linux gives each its share of the connections. */
+  /** Whether other edges may listen on the same port: Linux spreads the connections over them. */
   readonly reusePort?: boolean
-  /** Memory that bodies may take before requests are refused, in bytes. */
+  /** Maximum memory for bodies, in bytes; beyond it requests are refused. */
   readonly bufferBytes: number
-  /** How long Redis may take to keep a request before it is refused, in ms. */
+  /** Maximum time for Redis to keep a request, in ms; then it is refused. */
   readonly appendTimeoutMs: number
-  /** Is told why Redis did not take what was sent, once a call; the senders are answered 503 whatever it is. */
+  /** Called with the error of each call to Redis that failed; its senders get a 503. */
   readonly onError: (error: unknown) => void
-  /** Is told of each connection that is closed because too many are open. */
+  /** Called for each connection that is closed because too many are open. */
   readonly onTurnedAway: () => void
 }
 
 /** An HTTP server that puts webhooks into the log. */
 export interface Edge {
   readonly port: number
-  /** The HTTP server that it runs on. */
+  /** The HTTP server in use. */
   readonly http: HttpName
-  /** Whether it takes new connections: false as soon as it stops. */
+  /** Whether it accepts new connections: false as soon as it stops. */
   readonly ready: boolean
   stats(): EdgeStats
-  /** Of these what is cheap to tell. */
+  /** Its figures without those that are expensive to read. */
   figures(): Omit<EdgeStats, 'latencyMs'>
   /**
-   * Takes no new connections, answers what is in flight and what still comes on open ones, and closes them.
-   * A body that is still on its way may take as long as `bodyTimeoutMs`.
+   * Stops accepting connections, answers what is in flight and what still arrives on open ones, and closes them.
+   * A body that is still arriving may take up to `bodyTimeoutMs`.
    */
   stop(): Promise<void>
 }
 
-/** How long nothing has to happen on the open connections before a stopping edge cuts them, in ms. */
+/** A stopping edge closes its connections after this time without activity on them, in ms. */
 const QUIET_MS = 100
 
 /**
  * Starts the edge.
- * @throws Error that names the port where it cannot be had
+ * @throws Error that names the port where it cannot listen on it
  */
 export async function startEdge(options: EdgeOptions): Promise<Edge> {
   const { host, port, producer, appendTimeoutMs, onError, tracing, metrics } = options
@@ -78,12 +78,12 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
   const traffic = new Traffic(options.bufferBytes)
   const log: Log = {
     entries: new GroupCommit(
-      (entries) => timed(() => producer.append(entries), tellOfAppend(metrics)),
+      (entries) => timed(() => producer.append(entries), recordAppend(metrics)),
       appendTimeoutMs,
       onError,
     ),
     letters: new GroupCommit(
-      (letters) => timed(() => producer.deadLetter(letters), tellOfBurial(metrics, letters)),
+      (letters) => timed(() => producer.deadLetter(letters), recordDeadLetters(metrics, letters)),
       appendTimeoutMs,
       onError,
     ),
@@ -148,14 +148,14 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
   }
 }
 
-function tellOfAppend(metrics: EdgeMetrics | undefined) {
+function recordAppend(metrics: EdgeMetrics | undefined) {
   return (
     metrics &&
     (({ durationMs }: Timing, appended?: Appended) => metrics.appended(durationMs, appended?.ids.length ?? 0))
   )
 }
 
-function tellOfBurial(metrics: EdgeMetrics | undefined, letters: readonly DeadLetter[]) {
+function recordDeadLetters(metrics: EdgeMetrics | undefined, letters: readonly DeadLetter[]) {
   const reasons = (error: unknown) => (error === undefined ? letters.map(({ reason }) => reason) : [])
   return metrics && (({ durationMs, error }: Timing) => metrics.deadLettered(durationMs, reasons(error)))
 }

@@ -1,35 +1,35 @@
 import { type Quantiles, RecentDurations } from '../health/durations.js'
 import { ERROR_RESPONSES, type ErrorCode } from './error-response.js'
 
-/** What an edge has done so far, as plain JSON. */
+/** What an edge has done since its start, as plain JSON. */
 export interface EdgeStats {
   /** Requests answered 202. */
   readonly accepted: number
-  /** How long those of the last minute took, from their headers to their answer. */
+  /** Time from headers to answer of the requests accepted in the last minute. */
   readonly latencyMs: Quantiles
-  /** Requests that were answered otherwise, by the code of the answer. */
+  /** Requests that were refused, by the code of the answer. */
   readonly refused: Readonly<Record<ErrorCode, number>>
-  /** Requests whose sender went away before the answer. What was read wholly is kept all the same. */
+  /** Requests whose sender disconnected before the answer. A body that was read completely is kept all the same. */
   readonly aborted: number
-  /** Requests that have neither been answered nor gone away. */
+  /** Requests that are in flight: neither answered nor aborted. */
   readonly inFlight: number
-  /** Memory of the bodies that are read or wait for Redis now, in bytes. */
+  /** Memory of the bodies that are arriving or wait for Redis, in bytes. */
   readonly bufferedBytes: number
-  /** Connections that are open now. */
+  /** Open connections. */
   readonly connections: number
-  /** Connections that were closed at once, because too many were open. */
+  /** Connections that were closed at once because too many were open. */
   readonly turnedAway: number
 }
 
-/** A request that holds a part of its body, and waits for the rest. */
+/** A request that has a part of its body in memory and waits for the rest. */
 interface Arriving {
-  /** Is refused, and {@link Traffic.release}s what it holds. */
-  giveWay(): void
+  /** Refuses the request, which {@link Traffic.release}s its memory. */
+  refuseBody(): void
 }
 
-/** What goes through one edge: its counts, and its budget of memory. */
+/** The requests of one edge: their counts, and their memory budget. */
 export class Traffic {
-  /** Whether the edge stops: then every answer closes its connection. */
+  /** Whether the edge is stopping: then every answer closes its connection. */
   closing = false
   begun = 0
   inFlight = 0
@@ -37,13 +37,13 @@ export class Traffic {
   readonly latency = new RecentDurations()
   aborted = 0
   readonly refused = noneRefused()
-  /** Those whose bodies are not complete yet, the oldest first. */
+  /** Requests whose bodies are not complete yet, oldest first. */
   readonly arriving = new Set<Arriving>()
   connections = 0
   turnedAway = 0
   #held = 0
 
-  /** @param bufferBytes how many bytes of memory bodies may take */
+  /** @param bufferBytes maximum memory for bodies, in bytes */
   constructor(readonly bufferBytes: number) {}
 
   /** Whether no further body fits. */
@@ -52,14 +52,14 @@ export class Traffic {
   }
 
   /**
-   * Counts memory of a body that is held from now on, until {@link release}; false where there is no room. Bodies
-   * that have been arriving for longer give way: so a few slow senders cannot keep all others out.
+   * Reserves memory for a body until {@link release}; false where there is no room. To make room it refuses bodies
+   * that have been arriving for longer, so that a few slow senders cannot keep all others out.
    */
   hold(bytes: number, holder: Arriving): boolean {
     while (this.#held + bytes > this.bufferBytes) {
       const [oldest] = this.arriving
       if (oldest === undefined || oldest === holder) return false
-      oldest.giveWay()
+      oldest.refuseBody()
     }
     this.#held += bytes
     return true
@@ -69,7 +69,7 @@ export class Traffic {
     this.#held -= bytes
   }
 
-  /** What is cheap to tell. */
+  /** The figures without those that are expensive to read. */
   figures(): Omit<EdgeStats, 'latencyMs'> {
     const { accepted, refused, aborted, inFlight, connections, turnedAway } = this
     const now = { inFlight, bufferedBytes: this.#held, connections }

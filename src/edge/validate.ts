@@ -2,22 +2,22 @@ import type { Contract } from '../../schemas/contract.js'
 import { explain } from '../../schemas/shape.js'
 import type { ValidationError } from '../errors.js'
 
-/** Why a body is refused; its reason is the code of the answer and the reason of the dead letter. */
+/** Why a body is refused; its reason is both the code of the answer and the reason of the dead letter. */
 export interface ValidationFailure {
   readonly reason: 'malformed_json' | 'invalid_body'
-  /** What exactly, for a person. */
+  /** The exact error, for a person. */
   readonly message: string
-  /** All that is wrong, one by one, where it is a matter of shape. */
+  /** All errors of the shape, one by one; empty for other errors. */
   readonly errors: readonly ValidationError[]
 }
 
-/** Refuses what is no UTF-8, and keeps a byte order mark for us to see: RFC 8259 forbids to send one. */
+/** Refuses what is not UTF-8; keeps a byte order mark, so that we see it: RFC 8259 forbids to send one. */
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 const BYTE_ORDER_MARK = '\uFEFF'
 
 /**
- * Whether a body is JSON of its contract's shape; the events in it are the workers' business. Parses once:
- * about 2 us for 600 bytes.
+ * Checks that a body is JSON of its contract's shape; the workers check the events in it. Parses once: about 2 us
+ * for 600 bytes.
  * @returns what is wrong; `undefined` where nothing is
  */
 export function validate(contract: Contract, body: Buffer): ValidationFailure | undefined {

@@ -1,20 +1,20 @@
-/** Bits of a duration that are kept: a bucket is at most 0.8 % wide. */
+/** Kept bits of a duration: a bucket is at most 0.8 % wide. */
 const BITS = 7
-/** Up to this many us each has a bucket of its own. */
+/** Up to this duration, in us, each microsecond has its own bucket. */
 const EXACT = 2 ** (BITS + 1)
-/** Longest duration that is told apart from longer ones: about half an hour, in us. */
+/** Longest duration with a bucket of its own: about half an hour, in us; longer ones share it. */
 const LONGEST = 2 ** 31 - 1
 const BUCKETS = bucketOf(LONGEST) + 1
 
 /**
- * How long things took, in buckets that grow with the duration, as HdrHistogram has them: a quantile is at most 0.8 %
- * too high, however many there were. Costs about 10 ns a duration and 14 kB.
+ * Counts durations in buckets that grow with the duration, as HdrHistogram does: a quantile is at most 0.8 % too
+ * high, for any number of durations. Costs about 10 ns a duration and 14 kB.
  */
 export class Durations {
   readonly #counts: Uint32Array
   #count = 0
 
-  /** @param counts of another one, as {@link counts} gives them; default: none yet */
+  /** @param counts the {@link counts} of another instance; default: none */
   constructor(counts: Iterable<number> = []) {
     this.#counts = new Uint32Array(BUCKETS)
     let bucket = 0
@@ -25,7 +25,7 @@ export class Durations {
     return this.#count
   }
 
-  /** What was counted, bucket by bucket: another process can make the same of it. */
+  /** The counts, bucket by bucket; another process can rebuild this instance from them. */
   get counts(): Iterable<number> {
     return this.#counts
   }
@@ -47,7 +47,7 @@ export class Durations {
 
   /**
    * @param share 0 to 1: 0.99 is the 99th percentile
-   * @returns milliseconds; `undefined` where there was none
+   * @returns milliseconds; `undefined` where there is no duration
    */
   quantile(share: number): number | undefined {
     if (this.#count === 0) return undefined
@@ -79,17 +79,17 @@ function lastOf(bucket: number): number {
   return ((bucket & (2 ** BITS - 1)) + 2 ** BITS + 1) * 2 ** shift - 1
 }
 
-/** Of the last minute: so many parts of so many ms, the oldest of which is forgotten as a whole. */
+/** The last minute: the number of parts, and the length of a part in ms; the oldest part is dropped as a whole. */
 const [PARTS, PART_MS] = [6, 10_000]
 
-/** Quantiles as JSON has them, in ms; `undefined` where there was nothing. */
+/** Quantiles as in JSON, in ms; `undefined` where there is no duration. */
 export interface Quantiles {
   readonly p50: number | undefined
   readonly p99: number | undefined
   readonly p999: number | undefined
 }
 
-/** How long things took in the last minute. */
+/** Durations of the last minute. */
 export class RecentDurations {
   readonly #parts = Array.from({ length: PARTS }, () => new Durations())
   #turn = 0

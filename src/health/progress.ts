@@ -1,7 +1,7 @@
-/** A step without a sign of life for so long hangs, in ms: the slowest command to a store has half as long. */
+/** A step hangs after this time without a heartbeat, in ms: the slowest command to a store may take half as long. */
 export const STUCK_MS = 120_000
 
-/** Step of a worker that others give signs of life of. */
+/** The step of a worker that other code sends heartbeats for. */
 export const READ = 'read entries'
 
 interface Step {
@@ -11,13 +11,13 @@ interface Step {
 }
 
 /**
- * Tells a loop that waits, and tries again, from one that hangs. What it waits for is not its fault: an attempt that
- * fails is a sign of life, too.
+ * Distinguishes a loop that waits and retries from one that hangs. A loop is not at fault for what it waits for: a
+ * failed attempt also counts as a heartbeat.
  */
 export class Progress {
   readonly #steps = new Set<Step>()
 
-  /** Does one step of the loop; several may overlap. @param work may give signs of life by `heartbeat`: 0.1 us */
+  /** Runs one step of the loop; steps may overlap. @param work may call `heartbeat`, which costs 0.1 us */
   async during<T>(name: string, work: (heartbeat: () => void) => Promise<T>): Promise<T> {
     const step = { name, lastSign: performance.now() }
     this.#steps.add(step)
@@ -30,7 +30,7 @@ export class Progress {
     }
   }
 
-  /** A sign of life of the steps of a name, or of all that are under way. Costs less than a microsecond. */
+  /** A heartbeat of the steps with this name, or of all steps that run. Costs less than a microsecond. */
   heartbeat(name?: string): void {
     for (const step of this.#steps) {
       if (name === undefined || step.name === name) step.lastSign = performance.now()
@@ -41,7 +41,7 @@ export class Progress {
   stuck(now = performance.now()): string | undefined {
     for (const { name, lastSign } of this.#steps) {
       if (now - lastSign > STUCK_MS) {
-        return `its step "${name}" has given no sign of life for ${Math.round((now - lastSign) / 1_000)} s`
+        return `its step "${name}" has sent no heartbeat for ${Math.round((now - lastSign) / 1_000)} s`
       }
     }
     return undefined

@@ -1,13 +1,13 @@
 import { type Quantiles, RecentDurations } from './durations.js'
 import { Progress } from './progress.js'
 
-/** Writes that fail: since when, how often, and what the store says. */
+/** The writes that fail now: since when, how often, and the store's message. */
 export interface Failing {
   /** In milliseconds since 1970. */
   readonly since: number
-  /** Of the same batch, all in vain. */
+  /** Failed attempts of the same batch. */
   readonly attempts: number
-  /** Of the last one. */
+  /** Of the last attempt. */
   readonly message: string
 }
 
@@ -15,19 +15,19 @@ export interface Failing {
 export interface WorkerStats {
   /** Entries that are acknowledged. */
   acknowledged: number
-  /** Letters written. */
+  /** Dead letters written. */
   deadLettered: number
-  /** Attempts that failed and were made again. */
+  /** Attempts that failed and were repeated. */
   retries: number
-  /** Set while its store does not take what it writes. */
+  /** Set while the store refuses the worker's writes. */
   failing?: Failing | undefined
   /** From receipt to commit. */
   readonly lag: RecentDurations
-  /** Of its loop. */
+  /** Progress of its loop. */
   readonly progress: Progress
 }
 
-/** A worker that has done nothing yet. */
+/** The stats of a worker that has just started. */
 export function newWorkerStats(): WorkerStats {
   return {
     acknowledged: 0,
@@ -38,13 +38,13 @@ export function newWorkerStats(): WorkerStats {
   }
 }
 
-/** The write that is tried again has failed. */
+/** Notes a failed write that will be retried. */
 export function noteFailure(stats: WorkerStats, { message }: Error, now = Date.now()): void {
   const { since = now, attempts = 0 } = stats.failing ?? {}
   stats.failing = { since, attempts: attempts + 1, message }
 }
 
-/** A write has come to its end. @returns the failing that ends by it */
+/** Notes a write that succeeded. @returns the failing that ended with it */
 export function noteSuccess(stats: WorkerStats): Failing | undefined {
   const { failing } = stats
   stats.failing = undefined
@@ -58,7 +58,7 @@ export function throwIfFailing({ failing }: WorkerStats): void {
   throw new Error(`${message}; ${attempts} attempts since ${new Date(since).toISOString()}`)
 }
 
-/** A worker's figures as JSON has them: durations in milliseconds. */
+/** A worker's figures as in JSON: durations in milliseconds. */
 export interface WorkerFigures {
   readonly acknowledged: number
   readonly deadLettered: number
@@ -68,7 +68,7 @@ export interface WorkerFigures {
   readonly lagMs: Quantiles
 }
 
-/** Reads off a worker's figures. */
+/** Makes a worker's figures from its stats. */
 export function workerFigures({ lag, progress: _, ...counts }: WorkerStats): WorkerFigures {
   return { ...counts, lagMs: lag.quantiles() }
 }

@@ -6,21 +6,21 @@ import { gzip } from 'node:zlib'
 
 /** A check that takes longer counts as failed, in ms. */
 const CHECK_TIMEOUT_MS = 2_000
-/** So long the making of an answer may take, in ms. */
+/** Maximum time to make an answer, in ms. */
 const READ_TIMEOUT_MS = 5_000
 const JSON_TYPE = 'application/json'
 const compress = promisify(gzip)
 const STARTING = 'it has not started yet; the log says what it waits for'
 
-/** What a role tells of itself. */
+/** What a role reports about itself. */
 export interface Probe {
   /** The role's name. */
   readonly name: string
-  /** Resolves when it can do its work now; the rejection's message says why it cannot. */
+  /** Resolves when the role can work now; the rejection's message says why it cannot. */
   ready(signal: AbortSignal): Promise<void>
   /** Its figures. */
   stats(): unknown | Promise<unknown>
-  /** Says what hangs, where a loop does; without it the role is alive as long as the process answers. */
+  /** Says which loop hangs, if any; without this function the role is alive as long as the process answers. */
   stuck?(): string | undefined
 }
 
@@ -31,7 +31,7 @@ export interface Page {
   readonly body: string
 }
 
-/** The operators' own port. */
+/** The admin server, for operators. */
 export interface Admin {
   readonly port: number
   add(probe: Probe): void
@@ -39,18 +39,18 @@ export interface Admin {
   serve(path: string, document: unknown): void
   /**
    * Answers at a path of its own; compressed, where the client accepts gzip.
-   * @param read makes the body for each request: JSON, or what a page says, by the client's `Accept`; where it fails, or
-   * takes longer than 5 s, the answer is 503
+   * @param read makes the body for each request: JSON, or a page for the client's `Accept`; where it fails, or takes
+   *   longer than 5 s, the answer is 503
    */
   answer(path: string, read: (accept?: string) => Promise<string | Page>): void
   close(): Promise<void>
 }
 
 /**
- * Serves `/healthz` (alive; 503 where a role's loop hangs: a new process would help), `/readyz` (every role can work;
- * 503 and the reasons where not, and once it is stopping: a new process would not help), `/stats` (the roles' figures
- * as JSON), and what is added.
- * @param roles names of the probes to come: until one is added, its role is not ready
+ * Serves `/healthz` (200 while alive; 503 where a role's loop hangs, which a restart would help), `/readyz` (200 where
+ * every role can work; 503 with the reasons where not, and while stopping: a restart would not help), `/stats` (the
+ * roles' figures as JSON), and the paths that are added.
+ * @param roles names of the expected probes: a role is not ready until its probe is added
  * @throws Error that names ADMIN_PORT where the port is taken
  */
 export async function startAdmin(
@@ -146,7 +146,7 @@ async function failures(probes: readonly Probe[], roles: readonly string[]): Pro
   return problems
 }
 
-/** @throws Error once the time is over, whatever becomes of the work; the signal tells it then */
+/** @throws Error when the time is over, even if the work continues; the signal is then aborted */
 async function within<T>(ms: number, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const signal = AbortSignal.timeout(ms)
   const tooLate = once(signal, 'abort').then(() => {

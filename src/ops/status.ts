@@ -6,27 +6,27 @@ import { allFigures, type GroupFigures } from '../stream/groups.js'
 import { partitionKeys } from '../stream/keys.js'
 import { askRedis, type RedisClient } from '../stream/redis.js'
 
-/** What there is to know of all sinks. */
+/** The status of all sinks. */
 export interface Status {
   readonly groups: readonly GroupStatus[]
-  /** What the edge could not accept and kept. */
+  /** What the edge kept as dead letters. */
   readonly edge: {
     readonly deadLetters: number
-    /** The HTTP server of the edge in the process that was asked; `undefined` where it hosts none. */
+    /** The HTTP server of the edge in this process; `undefined` where it has no edge. */
     readonly http?: string | undefined
   }
 }
 
-/** A group, and what its sink could not take. */
+/** A group, and the dead letters of its sink. */
 export interface GroupStatus extends GroupFigures {
   readonly deadLetters: number
 }
 
 /**
- * The figures of every sink that a contract feeds and a role serves, and of every other group of the streams. Costs
- * Redis about 3 ms for 1,000 dead letters, in steps of that length.
- * @param roles the names of all roles that there are
- * @throws what Redis or the connection answers
+ * Reads the figures of every sink that a contract feeds and a role serves, and of every other group of the streams.
+ * Costs Redis about 3 ms for 1,000 dead letters, in steps of that length.
+ * @param roles names of all existing roles
+ * @throws the errors of Redis and of the connection
  */
 export async function readStatus(
   redis: RedisClient,
@@ -41,17 +41,17 @@ export async function readStatus(
   return { groups, edge: { deadLetters: letters.get('edge') ?? 0 } }
 }
 
-/** Every figure is always there: `null` where there is nothing to tell. */
+/** The status as JSON, with every figure: `null` where there is no value. */
 export function statusJson(status: Status): string {
   return JSON.stringify(status, (_, value: unknown) => (value === undefined ? null : value))
 }
 
-/** Figures count as fresh for so long, in ms: whoever asks more often does not make Redis count more often. */
+/** How long figures count as fresh, in ms: more frequent requests do not make Redis count more often. */
 const FRESH_MS = 1_000
 
 /**
- * Shares one reading among all who ask while it is under way, and for a second after that it began.
- * @param read gets what is asked for; a failure is not kept
+ * Shares one reading among all callers while it runs, and for a second from its start.
+ * @param read makes a reading; a failure is not cached
  */
 export function sharedFor<T>(read: () => Promise<T>, freshMs = FRESH_MS): () => Promise<T> {
   let last: { readonly reading: Promise<T>; readonly since: number } | undefined
@@ -66,15 +66,15 @@ export function sharedFor<T>(read: () => Promise<T>, freshMs = FRESH_MS): () => 
   }
 }
 
-/** {@link readStatus} for whoever asks, over a connection that is made when the first one does. */
+/** {@link readStatus} over a connection that is opened with the first request. */
 export interface StatusPage {
-  /** @returns JSON, one second old at most @throws TransientError where Redis cannot tell */
+  /** @returns JSON, at most one second old @throws TransientError where Redis does not answer */
   read(): Promise<string>
   close(): Promise<void>
 }
 
 /**
- * @param roles the names of all roles that there are
+ * @param roles names of all existing roles
  * @param http the HTTP server of the edge in this process, where there is one
  */
 export function openStatusPage(config: Config, roles: readonly string[], http?: string): StatusPage {
@@ -89,7 +89,7 @@ export function openStatusPage(config: Config, roles: readonly string[], http?: 
   return {
     read: sharedFor(async () => {
       const redis = await open()
-      const status = await askRedis('tell the figures', () => readStatus(redis, config, roles))
+      const status = await askRedis('read the figures', () => readStatus(redis, config, roles))
       return `${statusJson({ ...status, edge: { ...status.edge, http } })}\n`
     }),
     close: async () => (await opening?.catch(() => undefined))?.disconnect(),

@@ -1,47 +1,47 @@
 import type { Reason } from '../errors.js'
 
-/** When something was done, and how it ended. */
+/** When an operation started, how long it took, and how it ended. */
 export interface Timing {
-  /** Of `performance.now()`, in milliseconds: for the time of day see `Tracing.now`. */
+  /** In ms of `performance.now()`; for the time of day see `Tracing.now`. */
   readonly startedAt: number
   readonly durationMs: number
-  /** What it failed with. */
+  /** The error, where it failed. */
   readonly error?: unknown
 }
 
-/** One command to a server that has come to its end. */
+/** One finished command to a server. */
 export interface Command extends Timing {
-  /** As OpenTelemetry's conventions call the server: `db.system.name`. */
+  /** The server's name in OpenTelemetry's conventions: `db.system.name`. */
   readonly system: 'postgresql' | 'mongodb' | 'redis'
-  /** As the server calls it: `COPY`; `find`, `bulkWrite`; `xadd`, `xack`. */
+  /** The server's name for the command: `COPY`; `find`, `bulkWrite`; `xadd`, `xack`. */
   readonly operation: string
-  /** Name of the table or collection; key of the stream, of several partitions with `*` in place of the number. */
+  /** Name of the table or collection; key of the stream, with `*` for the number where there are several partitions. */
   readonly target: string
-  /** How many rows, documents or entries it was about. */
+  /** Number of rows, documents or entries. */
   readonly count: number
-  /** Why an entry is dead-lettered; of several letters that of the first. */
+  /** Why an entry is dead-lettered; the first reason where there are several letters. */
   readonly reason?: Reason | undefined
 }
 
-/** Gets each command that has come to its end. It must not throw, and be quick: the caller waits. */
+/** Called with each finished command. It must not throw, and must be quick: the caller waits. */
 export type Report = (command: Command) => void
 
 /**
- * Does something, and tells how long it took, however it ends. Costs well under a microsecond; nothing without `tell`.
- * @param tell gets the result, too, where there is one; it must not throw, and be quick: the caller waits for it
+ * Runs `work` and reports its duration, however it ends. Costs well under a microsecond; nothing without `report`.
+ * @param report also gets the result, where there is one; it must not throw, and must be quick: the caller waits
  */
 export async function timed<T>(
   work: () => Promise<T>,
-  tell?: (timing: Timing, result?: T) => void,
+  report?: (timing: Timing, result?: T) => void,
 ): Promise<T> {
-  if (!tell) return await work()
+  if (!report) return await work()
   const startedAt = performance.now()
   try {
     const result = await work()
-    tell({ startedAt, durationMs: performance.now() - startedAt }, result)
+    report({ startedAt, durationMs: performance.now() - startedAt }, result)
     return result
   } catch (error) {
-    tell({ startedAt, durationMs: performance.now() - startedAt, error })
+    report({ startedAt, durationMs: performance.now() - startedAt, error })
     throw error
   }
 }

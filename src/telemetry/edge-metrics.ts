@@ -4,20 +4,20 @@ import type { Metrics } from './metrics.js'
 import { ATTRIBUTE, DEAD_LETTERS, LABEL, METRIC, OPERATION, OPERATION_DURATION } from './names.js'
 import type { Reading } from './producer.js'
 
-/** What an edge counts and holds, at this moment. */
+/** The current counts and gauges of an edge. */
 export interface EdgeFigures {
-  /** Requests that were not accepted, by the code of the answer. */
+  /** Requests that were refused, by the code of the answer. */
   readonly refused: Readonly<Record<string, number>>
   readonly aborted: number
   readonly inFlight: number
   readonly connections: number
   readonly turnedAway: number
   readonly bufferedBytes: number
-  /** Share of requests that is admitted, 0 to 1. */
+  /** Share of requests that are admitted, 0 to 1. */
   readonly admitted: number
 }
 
-/** Takes how long a request took, by the status of its answer. Costs about 0.1 us. */
+/** Records how long a request took, by the status of its answer. Costs about 0.1 us. */
 export type RecordRequest = (status: number, ms: number) => void
 
 /** The metrics of an edge. */
@@ -47,7 +47,7 @@ export class EdgeMetrics {
     for (const reason of Object.keys(REASONS)) this.#deadLettered(0, labelsOf(reason))
   }
 
-  /** @param path of the contract; `undefined`: of what is no webhook */
+  /** @param path of the contract; `undefined` for requests that are not webhooks */
   route(path: string | undefined): RecordRequest {
     const series = new Map<number, Series>()
     const begin = (status: number) => {
@@ -59,25 +59,25 @@ export class EdgeMetrics {
     return (status, ms) => (series.get(status) ?? begin(status)).record(ms / 1_000)
   }
 
-  /** One call has appended webhooks, or has failed to. @param count of those that are in the log now */
+  /** Records a call that appended webhooks, or failed to. @param count of those that are in the log now */
   appended(durationMs: number, count: number): void {
     this.#appends.record(durationMs / 1_000)
     if (count > 0) this.#sent(count)
   }
 
-  /** One call has written dead letters. @param reasons of each of them */
+  /** Records a call that wrote dead letters. @param reasons of each of them */
   deadLettered(durationMs: number, reasons: readonly string[]): void {
     this.#appends.record(durationMs / 1_000)
     for (const reason of reasons) this.#deadLettered(1, labelsOf(reason))
   }
 
-  /** Says which HTTP server the edge runs on: a gauge that is always 1, with the server as its label. */
+  /** Reports the HTTP server of the edge: a gauge that is always 1, with the server as its label. */
   runsOn(server: string): void {
     const options = { name: METRIC.httpServer, description: 'HTTP server that the edge runs on: uws or node' }
     this.metrics.observeGauge(options, () => [[1, { [LABEL.server]: server }]])
   }
 
-  /** @param read tells how things stand; asked once for every metric of a scrape */
+  /** @param read returns the current figures; called for every metric of a scrape */
   watch(read: () => EdgeFigures): void {
     const { metrics } = this
     const refused = () =>

@@ -26,26 +26,26 @@ import type { Target } from '../config/otlp.js'
 import { type Config, ConfigError } from '../config.js'
 import { explainExport, type Losses } from './losses.js'
 
-/** What a collector says about an export that it has taken: how much of it it rejected, and why. */
+/** A collector's answer to an export: how much of it the collector rejected, and why. */
 interface Reply {
   readonly rejected: number
   readonly message: string
 }
 
-/** The parts of OpenTelemetry's exporters of one signal. */
+/** The parts of OpenTelemetry's exporters for one signal. */
 interface Parts<Items, Response> {
   readonly protobuf: ISerializer<Items, Response>
   readonly json: ISerializer<Items, Response>
   readonly helper: IExporterMetricsHelper<Items>
   readonly service: string
   replyOf(response: Response): Reply | undefined
-  /** What is lost where an export fails. */
+  /** The number of items that a failed export loses. */
   lostOf(items: Items): number
   readonly lost: string
   readonly rejected: string
 }
 
-/** The exporter of spans by OTLP, with the variables of OpenTelemetry. @throws ConfigError as {@link checkFiles} */
+/** Creates the OTLP exporter of spans, set by OpenTelemetry's variables. @throws ConfigError as {@link checkFiles} */
 export function createSpanExporter(target: Target, losses: Losses): SpanExporter {
   return new OTLPExporterBase(
     delegateOf(target, losses, {
@@ -62,7 +62,7 @@ export function createSpanExporter(target: Target, losses: Losses): SpanExporter
   )
 }
 
-/** The exporter of metrics, likewise. */
+/** Creates the OTLP exporter of metrics, likewise. */
 export function createMetricExporter(target: Target, losses: Losses): PushMetricExporter {
   return new OTLPMetricExporterBase(
     delegateOf(target, losses, {
@@ -79,7 +79,7 @@ export function createMetricExporter(target: Target, losses: Losses): PushMetric
   )
 }
 
-/** @throws ConfigError that names the variable of a file that cannot be read: the SDK would go on without it */
+/** @throws ConfigError that names the variable of an unreadable file: the SDK would start without the file */
 export function checkFiles(config: Config): void {
   const mistakes = Object.entries(config).flatMap(([name, path]) => {
     if (!/^OTEL_EXPORTER_OTLP_.*(CERTIFICATE|CLIENT_KEY)$/.test(name) || typeof path !== 'string') return []
@@ -94,15 +94,15 @@ export function checkFiles(config: Config): void {
 }
 
 /**
- * Sends by a protocol, and tells what was lost. OpenTelemetry's exporters count as taken whatever is answered with 200:
- * a page of a proxy, and what the collector says it has rejected.
+ * Sends by one protocol, and counts what is lost. OpenTelemetry's exporters count everything that is answered with
+ * 200 as delivered: also a proxy's page, and items that the collector rejected.
  */
 function delegateOf<Items, Response>(
   { signal, protocol, url, host }: Target,
   losses: Losses,
   parts: Parts<Items, Response>,
 ): IOtlpExportDelegate<Items> {
-  /** Of the export that is being answered: the SDK reads the answer, and ends the export, in one go. */
+  /** The answer to the current export: the SDK reads the answer and ends the export in one go. */
   let answer: Reply | 'no OTLP' | undefined
   const listening = (serializer: ISerializer<Items, Response>, isOtlp: (data: Uint8Array) => boolean) => ({
     ...serializer,
@@ -142,21 +142,21 @@ function delegateOf<Items, Response>(
       ),
   }[protocol]()
   const note = (items: Items, { code, error }: ExportResult) => {
-    const said = answer
+    const reply = answer
     answer = undefined
     const lose = (why: string) => losses.add(parts.lostOf(items), `${parts.lost} to ${host}`, why)
     if (code !== ExportResultCode.SUCCESS) lose(explainExport(error))
-    else if (said === 'no OTLP')
-      lose('it answers 200 with something that is no OTLP. Does the endpoint name a collector?')
-    else if (said && said.rejected > 0)
-      losses.add(said.rejected, `${parts.rejected} to ${host}`, `rejected: ${said.message}`)
-    else if (said && said.message !== '') losses.warn(`The collector ${host} says: ${said.message}`)
+    else if (reply === 'no OTLP')
+      lose('it answers 200 with a body that is not OTLP. Does the endpoint name a collector?')
+    else if (reply && reply.rejected > 0)
+      losses.add(reply.rejected, `${parts.rejected} to ${host}`, `rejected: ${reply.message}`)
+    else if (reply && reply.message !== '') losses.warn(`The collector ${host} says: ${reply.message}`)
   }
   return {
     export: (items, done) =>
       inner.export(items, (result) => {
         note(items, result)
-        // It is told; the SDK would tell it once more.
+        // The loss is logged already; the SDK would log it again.
         done({ code: ExportResultCode.SUCCESS })
       }),
     forceFlush: () => inner.forceFlush(),
@@ -165,7 +165,7 @@ function delegateOf<Items, Response>(
   }
 }
 
-/** An empty answer says that everything was taken. */
+/** An empty answer means that the collector accepted everything. */
 function isJson(data: Uint8Array): boolean {
   if (data.length === 0) return true
   try {

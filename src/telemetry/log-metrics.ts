@@ -2,17 +2,17 @@ import type { Metrics } from './metrics.js'
 import { LABEL, METRIC } from './names.js'
 import type { Reading } from './producer.js'
 
-/** How far a group is. */
+/** How far a group has come. */
 export interface GroupReading {
   readonly undelivered: number
   readonly lagKnown: boolean
   readonly pending: number
-  /** In ms; `undefined` without such an entry. */
+  /** Age in ms; `undefined` where there is no such entry. */
   readonly oldestUndeliveredMs: number | undefined
   readonly oldestPendingMs: number | undefined
 }
 
-/** What there is to know of the log. */
+/** The figures of the log. */
 export interface LogFigures {
   /** Entries of each stream, by its key. */
   readonly lengths: ReadonlyMap<string, number>
@@ -20,9 +20,9 @@ export interface LogFigures {
   readonly groups: ReadonlyMap<string, GroupReading>
   /** By sink, or `edge`. */
   readonly deadLetters: ReadonlyMap<string, number>
-  /** Share of `maxmemory` that is used, of the fullest server; `undefined` where there is no `maxmemory`. */
+  /** Used share of `maxmemory` on the fullest server; `undefined` where there is no `maxmemory`. */
   readonly memory: number | undefined
-  /** Groups that nobody reads; `undefined`: it is not known yet. */
+  /** Groups without a reader; `undefined` while it is not known yet. */
   readonly stalled: number | undefined
 }
 
@@ -60,8 +60,8 @@ const GROUPS: readonly (readonly [
 ]
 
 /**
- * The metrics of the log, which one replica alone may tell: several would add up.
- * @param read the figures; `undefined` in a replica that is not the one
+ * The metrics of the log. Only one replica may report them: the values of several would add up.
+ * @param read returns the figures; `undefined` in the replicas that are not elected
  */
 export function observeLog(metrics: Metrics, read: () => LogFigures | undefined): void {
   const gauge = (
@@ -80,10 +80,10 @@ export function observeLog(metrics: Metrics, read: () => LogFigures | undefined)
       Array.from(groups, ([group, reading]) => [valueIn(reading), { [LABEL.group]: group }]),
     )
   }
-  gauge(METRIC.streamLength, 'Entries of a stream, settled ones too', '{message}', ({ lengths }) =>
+  gauge(METRIC.streamLength, 'Entries of a stream, acknowledged ones too', '{message}', ({ lengths }) =>
     labelled(lengths, LABEL.stream),
   )
-  gauge(METRIC.deadLetters, 'Dead letters that wait for somebody', '{message}', ({ deadLetters }) =>
+  gauge(METRIC.deadLetters, 'Dead letters that are kept', '{message}', ({ deadLetters }) =>
     labelled(deadLetters, LABEL.sink),
   )
   gauge(METRIC.streamBytes, 'Memory of the log in Redis', 'By', ({ bytes }) => [[bytes]])
@@ -93,7 +93,7 @@ export function observeLog(metrics: Metrics, read: () => LogFigures | undefined)
     '1',
     ({ memory }) => known(memory),
   )
-  gauge(METRIC.stalledGroups, 'Groups that nobody reads', '{group}', ({ stalled }) => known(stalled))
+  gauge(METRIC.stalledGroups, 'Groups without a reader', '{group}', ({ stalled }) => known(stalled))
 }
 
 function labelled(values: ReadonlyMap<string, number>, label: string): Reading[] {

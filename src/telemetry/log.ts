@@ -1,32 +1,32 @@
 import { type Logger, pino } from 'pino'
 import { parseTraceparent } from './tracing.js'
 
-/** Structured log, a JSON object a line, on standard output. Bodies and secrets are never passed to it. */
+/** Creates the structured log: one JSON object a line, on standard output. It never gets bodies or secrets. */
 export function createLog(level: string, role: string): Logger {
   return pino({ level, base: { role, pid: process.pid }, timestamp: pino.stdTimeFunctions.isoTime })
 }
 
-/** What a log line says of the request or batch that it is about, as OpenTelemetry has it in JSON logs. */
+/** The trace fields of a log line about a request or batch, as in OpenTelemetry's JSON logs. */
 export interface TraceIds {
   readonly trace_id?: string
   readonly span_id?: string
 }
 
-/** The fields of a log line that lead to a trace; none where the request or batch is not traced. */
+/** The trace fields of a log line; none where the request or batch is not traced. */
 export function traceIds(traceparent: string): TraceIds {
   const context = parseTraceparent(traceparent)
   return context ? { trace_id: context.traceId, span_id: context.spanId } : {}
 }
 
-/** A line of the same cause is written no more often than this, in ms. */
+/** Minimum time between two lines with the same cause, in ms. */
 const SELDOM_MS = 60_000
-/** So many causes are told apart at a time; all others are one. */
+/** Maximum number of causes that are kept apart at a time; all others count as one. */
 const MOST_CAUSES = 50
 
 /**
- * For what may happen thousands of times a second while something is down: of each cause the first is written, and
- * then one a minute. Messages that differ in numbers alone have one cause. Costs about a microsecond.
- * @param write gets a message, how many of its cause were left out before it, and what else was given
+ * Limits messages that may come thousands of times a second while something is down: writes the first message of each
+ * cause, and then one a minute. Messages that differ only in numbers have the same cause. Costs about a microsecond.
+ * @param write called with a message, the number of its cause's messages left out before it, and the other arguments
  */
 export function seldom<Rest extends unknown[]>(
   write: (message: string, repeats: number, ...rest: Rest) => void,
@@ -52,7 +52,7 @@ function causeOf(message: string, causes: Map<string, { nextAt: number }>): stri
   return causes.size < MOST_CAUSES ? cause : 'others'
 }
 
-/** Warnings by {@link seldom}. @returns takes a message, and fields for its line */
+/** Warnings limited by {@link seldom}. @returns a function that takes a message, and fields for its line */
 export function createWarnOnce(log: Pick<Logger, 'warn'>): (message: string, fields?: object) => void {
   return seldom((message, repeats, fields: object = {}) => {
     log.warn({ ...(repeats > 0 && { repeats }), ...fields }, message)

@@ -1,19 +1,19 @@
 import type { Logger } from 'pino'
 import { createWarnOnce } from './log.js'
 
-/** From one line about lost telemetry to the next, in ms. */
+/** Minimum time between two lines about lost telemetry, in ms. */
 const EVERY_MS = 60_000
 
 /**
- * Counts the telemetry that does not reach a collector, and writes one line a minute: traffic does not suffer, but
- * somebody will miss it.
+ * Counts the telemetry that does not reach a collector, and logs it once a minute: traffic does not suffer, but
+ * an operator will miss it.
  */
 export class Losses {
-  /** All that was lost since the start. */
+  /** Everything lost since the start. */
   total = 0
-  /** Writes what a collector has to say, at most once a minute. */
+  /** Logs a message of the collector, at most once a minute. */
   readonly warn: (message: string) => void
-  #untold = 0
+  #unlogged = 0
   #why = ''
   #nextAt = Number.NEGATIVE_INFINITY
 
@@ -22,27 +22,27 @@ export class Losses {
   }
 
   /**
-   * @param count how many
-   * @param what such as `spans to collector:4318`
+   * @param count how many items are lost
+   * @param what for example `spans to collector:4318`
    * @param why for a person
    */
   add(count: number, what: string, why: string): void {
     this.total += count
-    this.#untold += count
+    this.#unlogged += count
     this.#why = `${what}: ${why}`
     if (performance.now() >= this.#nextAt) this.tell()
   }
 
-  /** Writes the line at once, if there is anything to tell. */
+  /** Logs the losses at once, if there are any. */
   tell(): void {
-    if (this.#untold === 0) return
-    this.log.warn({ lost: this.#untold }, `Telemetry is lost: ${this.#untold} ${this.#why}`)
-    this.#untold = 0
+    if (this.#unlogged === 0) return
+    this.log.warn({ lost: this.#unlogged }, `Telemetry is lost: ${this.#unlogged} ${this.#why}`)
+    this.#unlogged = 0
     this.#nextAt = performance.now() + EVERY_MS
   }
 }
 
-/** What an exporter's error says. Node's own for a host with several addresses has no message. */
+/** The message of an exporter's error. Node's own error for a host with several addresses has none. */
 export function explainExport(error: Error | undefined): string {
   const { code, message } = (error ?? {}) as { code?: unknown; message?: string }
   return message || String(code ?? 'no reason given')

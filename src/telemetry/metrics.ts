@@ -11,32 +11,32 @@ import { SERVICE } from './names.js'
 import { type Gauge, type InstrumentOptions, OwnProducer, type Read, readOrNothing } from './producer.js'
 import { PrometheusPage } from './prometheus.js'
 
-/** Where metrics are pushed to, besides being there to be pulled. */
+/** Where metrics are pushed to; they can be pulled in any case. */
 export interface Push {
   readonly exporter: PushMetricExporter
   readonly everyMs: number
   readonly timeoutMs: number
 }
 
-/** The metrics of a process. An instrument that several roles make is one. */
+/** The metrics of a process. Roles that create the same instrument share it. */
 export interface Metrics {
-  /** A count of events; it costs about 1 us a call, so call it once a batch. */
+  /** A count of events; a call costs about 1 us, so call it once a batch. */
   counter(options: InstrumentOptions): (count: number, labels?: Labels) => void
-  /** Counts that are kept anyway, read when a reader asks for them. */
+  /** Counts that exist already, read when a reader asks for them. */
   observeCounter(options: InstrumentOptions, read: Read): void
-  /** Values of the moment, read when a reader asks for them. What is not told now is absent. */
+  /** Current values, read when a reader asks for them. A value that is not returned is absent. */
   observeGauge(options: InstrumentOptions, read: Read): void
   histogram(options: HistogramOptions): Histogram
-  /** All of it, as Prometheus' text format. */
+  /** All metrics, in Prometheus' text format. */
   text(): Promise<string>
 }
 
-/** Metrics, and what an SDK is started with so that it brings them out. */
+/** Metrics, and the readers that the SDK is started with to export them. */
 export interface ReadableMetrics extends Metrics {
   readonly readers: IMetricReader[]
 }
 
-/** Makes the metrics of a process. Instruments work from the SDK's start on. @param push default: they are only pulled */
+/** Creates the metrics of a process. Instruments work once the SDK has started. @param push default: only pulled */
 export function createMetrics(push?: Push): ReadableMetrics {
   const histograms = new Map<string, Histogram>()
   const gauges = new Map<string, Gauge>()
@@ -65,7 +65,7 @@ export function createMetrics(push?: Push): ReadableMetrics {
   }
 }
 
-/** Cumulative, or what `OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE` asks for. */
+/** Counts are cumulative, or as `OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE` says. */
 function pushReader(
   { exporter, everyMs, timeoutMs }: Push,
   producer: (temporality: AggregationTemporality) => OwnProducer[],
@@ -74,7 +74,7 @@ function pushReader(
   return new PeriodicExportingMetricReader({
     exporter,
     exportIntervalMillis: everyMs,
-    // A collector that is slow must not have two pushes at a time.
+    // A slow collector must not get two pushes at a time.
     exportTimeoutMillis: Math.min(everyMs, timeoutMs),
     metricProducers: producer(temporality ?? AggregationTemporality.CUMULATIVE),
   })

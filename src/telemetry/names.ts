@@ -1,12 +1,12 @@
 /**
- * Every name that telemetry goes by: those of OpenTelemetry's semantic conventions where they have one, ours below
- * `cxone.` where they have none. Dashboards, alerts and saved queries hang on them.
+ * Every name in telemetry: those of OpenTelemetry's semantic conventions where they exist, otherwise ours below
+ * `cxone.`. Dashboards, alerts and saved queries depend on them.
  */
 
-/** First part of the `service.name` of a process: its roles follow. */
+/** First part of a process's `service.name`; its roles follow. */
 export const SERVICE = 'tributary'
 
-/** What is done to a stream, as the first word of a span's name; the stream follows. */
+/** Operations on a stream: the first word of a span's name; the stream follows. */
 export const OPERATION = {
   append: 'xadd',
   read: 'xreadgroup',
@@ -17,7 +17,7 @@ export const OPERATION = {
   deadLetter: 'xadd',
 } as const
 
-/** `messaging.operation.type` of each. */
+/** `messaging.operation.type` of each operation. */
 export const OPERATION_TYPE = {
   append: 'send',
   read: 'receive',
@@ -28,7 +28,7 @@ export const OPERATION_TYPE = {
   deadLetter: 'send',
 } as const satisfies Record<keyof typeof OPERATION, string>
 
-/** `messaging.operation.type` by the operation's own name. */
+/** `messaging.operation.type` by the operation's name. */
 export const OPERATION_TYPE_OF: Readonly<Record<string, string>> = Object.fromEntries(
   Object.entries(OPERATION_TYPE).map(([key, type]) => [OPERATION[key as keyof typeof OPERATION], type]),
 )
@@ -38,15 +38,15 @@ export function streamSpan(operation: keyof typeof OPERATION, stream: string): s
   return `${OPERATION[operation]} ${stream}`
 }
 
-/** Name of a span that stands for a command: `COPY contacts`, `xack cxone:{0}:events`. */
+/** Name of a span of a command: `COPY contacts`, `xack cxone:{0}:events`. */
 export function commandSpan(operation: string, target: string): string {
   return `${operation} ${target}`
 }
 
-/** Name of the event in a span at the time when the sink has made it durable. */
+/** Name of a span's event at the time when the sink has made the write durable. */
 export const COMMITTED = 'committed'
 
-/** Name of the event in a span that a failed attempt leaves there. */
+/** Name of a span's event for a failed attempt. */
 export const RETRY = 'retry'
 
 /** Name of the span of a request: `POST /webhooks/cdc`. */
@@ -54,10 +54,10 @@ export function requestSpan(method: string, route: string | undefined): string {
   return route === undefined ? method : `${method} ${route}`
 }
 
-/** `messaging.system`: the conventions name no Redis yet. */
+/** `messaging.system`: the conventions have no name for Redis yet. */
 export const MESSAGING_SYSTEM = 'redis'
 
-/** Attributes of spans and metrics. Never one of a contact or message on a metric. */
+/** Attributes of spans and metrics. A metric never has an id of a contact or message. */
 export const ATTRIBUTE = {
   serviceName: 'service.name',
   serviceVersion: 'service.version',
@@ -89,14 +89,14 @@ export const ATTRIBUTE = {
   source: 'cxone.source',
   /** The sender's id of a delivery. */
   delivery: 'cxone.delivery.id',
-  /** From receipt until it is settled, in seconds. */
+  /** Time from receipt until the event is acknowledged, in seconds. */
   eventAge: 'cxone.event.age',
-  /** How often an entry has been delivered, with this time; only from the second on. */
+  /** Number of deliveries of an entry, including this one; only from the second on. */
   deliveries: 'cxone.deliveries',
-  /** Attempts that have failed so far. */
+  /** Failed attempts so far. */
   attempt: 'cxone.retry.attempt',
   deadLetterReason: 'cxone.dead_letter.reason',
-  /** Code of the answer to a request that is not accepted. */
+  /** Code of the answer to a refused request. */
   rejectedReason: 'cxone.webhook.rejected.reason',
 } as const
 
@@ -112,7 +112,7 @@ export const METRIC = {
   operationDuration: 'messaging.client.operation.duration',
   processDuration: 'messaging.process.duration',
   storeDuration: 'db.client.operation.duration',
-  // Not `.connection.count` as the conventions have it, still in development: Prometheus keeps `_count` for histograms.
+  // Not `.connection.count` as in the conventions, still in development: Prometheus keeps `_count` for histograms.
   poolConnections: 'db.client.connections',
   poolWaiting: 'db.client.connection.pending_requests',
   syncLag: 'cxone.sync.lag',
@@ -146,7 +146,7 @@ export const METRIC = {
   telemetryLost: 'cxone.telemetry.lost',
 } as const
 
-/** Labels of metrics that no convention names. */
+/** Labels of metrics that no convention defines. */
 export const LABEL = {
   reason: 'reason',
   sink: 'sink',
@@ -159,14 +159,14 @@ export const LABEL = {
   server: 'server',
 } as const
 
-/** Commands to the log; the edge and the workers both tell it. */
+/** Commands to the log; the edge and the workers both record them. */
 export const OPERATION_DURATION = {
   name: METRIC.operationDuration,
   description: 'Commands to the log: a read counts with its wait for entries, and only where some came',
   unit: 's',
 } as const
 
-/** By sink (or `edge`) and reason; likewise. */
+/** Dead letters, by sink (or `edge`) and reason; recorded by the edge and the workers. */
 export const DEAD_LETTERS = {
   name: METRIC.deadLettered,
   description: 'Dead letters that were written',

@@ -13,52 +13,52 @@ import {
 import type { Histogram, Labels, Series } from './histogram.js'
 import { SERVICE } from './names.js'
 
-/** What a counter or a gauge is. */
+/** What defines a counter or a gauge. */
 export interface InstrumentOptions {
   readonly name: string
   readonly description: string
-  /** As UCUM has it: `s`, `By`, `{request}`; `1` is a share of 0 to 1, and empty what has no unit. */
+  /** In UCUM: `s`, `By`, `{request}`; `1` for a share of 0 to 1, and empty for a value without a unit. */
   readonly unit?: string
 }
 
 /** A value at the moment of the reading, and its labels. */
 export type Reading = readonly [value: number, labels?: Labels]
 
-/** Tells the values of the moment. */
+/** Returns the current values. */
 export type Read = () => Iterable<Reading> | Promise<Iterable<Reading>>
 
-/** A gauge, and all that tell values for it. */
+/** A gauge, and all functions that read its values. */
 export interface Gauge {
   readonly options: InstrumentOptions
   readonly reads: Read[]
 }
 
-/** A reading that takes longer is left out, in ms: a scraper does not wait for ever. */
+/** Maximum time of a reading, in ms; a slower one is left out, because a scraper does not wait for ever. */
 const READ_MS = 2_000
 
-/** `ValueType.DOUBLE`: the enumeration would be loaded for this one number. */
+/** `ValueType.DOUBLE`: the import would load the whole enumeration for this one number. */
 const DOUBLE = 1
 /** `AggregationTemporality.DELTA`. */
 const DELTA = 0 satisfies AggregationTemporality
 
-/** What is counted between two bounds, and all of it together. */
+/** The counts between two bounds and their sum. */
 interface Content {
   readonly counts: readonly number[]
   readonly sum: number
 }
 
 /**
- * Brings histograms and gauges to one reader. Histograms: since the start, or what has come since it asked last.
- * Gauges: what is told now, and nothing else. The SDK's own observable gauges tell a label's last value for ever, so
- * the backlog of a group that is gone would stay on every dashboard.
+ * Exports histograms and gauges to one reader. Histograms: totals since the start, or the change since the reader's
+ * last request. Gauges: only the current values. The SDK's own observable gauges repeat a label's last value for ever,
+ * so the backlog of a removed group would stay on every dashboard.
  */
 export class OwnProducer implements MetricProducer {
   readonly #started = hrTime()
   #askedAt: HrTime = this.#started
-  readonly #told = new Map<Series, Content>()
+  readonly #exported = new Map<Series, Content>()
 
   /**
-   * @param histograms all there are; more may come
+   * @param histograms all histograms; more may be added later
    * @param gauges likewise
    */
   constructor(
@@ -74,7 +74,7 @@ export class OwnProducer implements MetricProducer {
     this.#askedAt = now
     const gauges = await Promise.all(Array.from(this.gauges.values(), (gauge) => readGauge(gauge, now)))
     const metrics = [...histograms, ...gauges].filter(hasPoints)
-    // The reader has the resource: what is said of it here goes nowhere.
+    // The reader knows the resource already and ignores this one.
     return {
       resourceMetrics: { resource: emptyResource(), scopeMetrics: [{ scope: { name: SERVICE }, metrics }] },
       errors: [],
@@ -98,11 +98,11 @@ export class OwnProducer implements MetricProducer {
   }
 
   #newOf(series: Series): Content {
-    const told = this.#told.get(series)
-    this.#told.set(series, { counts: [...series.counts], sum: series.sum })
-    if (!told) return series
-    const counts = series.counts.map((count, i) => count - (told.counts[i] ?? 0))
-    return { counts, sum: series.sum - told.sum }
+    const last = this.#exported.get(series)
+    this.#exported.set(series, { counts: [...series.counts], sum: series.sum })
+    if (!last) return series
+    const counts = series.counts.map((count, i) => count - (last.counts[i] ?? 0))
+    return { counts, sum: series.sum - last.sum }
   }
 }
 
@@ -111,7 +111,7 @@ async function readGauge({ options, reads }: Gauge, time: HrTime): Promise<Gauge
   const readings = await Promise.all(reads.map(readOrNothing))
   return {
     descriptor: { name, description, unit, valueType: DOUBLE },
-    // The type has one, though a gauge has no use for it.
+    // The type requires it, though a gauge does not use it.
     aggregationTemporality: DELTA,
     dataPointType: DataPointType.GAUGE,
     dataPoints: readings.flatMap((some) =>
@@ -125,7 +125,7 @@ async function readGauge({ options, reads }: Gauge, time: HrTime): Promise<Gauge
   }
 }
 
-/** Of a reading that fails or hangs the metric is absent; what is behind it tells its trouble itself. */
+/** A reading that fails or hangs makes its metric absent; the component behind it reports the error itself. */
 export async function readOrNothing(read: Read): Promise<Iterable<Reading>> {
   let timer: NodeJS.Timeout | undefined
   const tooLate = new Promise<Iterable<Reading>>((resolve) => {

@@ -15,15 +15,15 @@ const OPENMETRICS_TYPE = 'application/openmetrics-text; version=1.0.0; charset=u
 const SUFFIXES: Readonly<Record<string, string>> = { s: 'seconds', By: 'bytes' }
 
 /**
- * Reads all metrics when a scraper asks, as Prometheus' text format has them. The SDK's serializer leaves units out of
- * the names; here they are in them, exactly as the OpenTelemetry Collector and Prometheus' own OTLP receiver put
- * them there: so rules and dashboards are the same whichever way the metrics come.
+ * Reads all metrics when a scraper asks, in Prometheus' text format. The SDK's serializer leaves units out of the
+ * names; this one puts them in, exactly as the OpenTelemetry Collector and Prometheus' own OTLP receiver do. So rules
+ * and dashboards are the same for both ways of the metrics.
  */
 export class PrometheusPage {
   readonly #serializer = new PrometheusSerializer(undefined, false, undefined, true, true)
   readonly #exporter: PrometheusExporter
 
-  /** @param metricProducers more metrics than those of the provider */
+  /** @param metricProducers provide more metrics than those of the provider */
   constructor(metricProducers: MetricProducer[]) {
     this.#exporter = new PrometheusExporter({ preventServerStart: true, metricProducers })
   }
@@ -33,7 +33,7 @@ export class PrometheusPage {
     return this.#exporter
   }
 
-  /** The text. What cannot be read now is left out of it. @throws Error before the SDK has been started */
+  /** The text. A metric that cannot be read now is left out. @throws Error before the SDK has started */
   async text(): Promise<string> {
     const { resourceMetrics } = await this.#exporter.collect()
     const metrics = resourceMetrics.scopeMetrics.flatMap((scope) => scope.metrics)
@@ -42,10 +42,10 @@ export class PrometheusPage {
   }
 }
 
-/** The same metrics in the format that the scraper prefers: OpenMetrics where its `Accept` names that. */
+/** The same metrics in the format that the scraper prefers: OpenMetrics where its `Accept` names it. */
 export function inFormatOf(accept: string | undefined, text: string): { type: string; body: string } {
   if (!accept?.includes('application/openmetrics-text')) return { type: PROMETHEUS_TYPE, body: text }
-  // There a counter's family has the name without _total, its samples have it.
+  // In OpenMetrics a counter's family has the name without _total, its samples have it.
   const lines = text.replace(/^# (HELP|TYPE) (\S+)_total /gm, '# $1 $2 ')
   return { type: OPENMETRICS_TYPE, body: `${lines.trimEnd()}\n# EOF\n` }
 }
@@ -58,6 +58,6 @@ function renamed<Data extends MetricData>(data: Data): Data {
   const { name, unit } = data.descriptor
   const suffix = unit === '1' && data.dataPointType === DataPointType.GAUGE ? 'ratio' : SUFFIXES[unit]
   const full = suffix === undefined || name.endsWith(suffix) ? name : `${name}.${suffix}`
-  // Without a unit, as its line is no part of this format.
+  // Without a unit: this format has no line for it.
   return { ...data, descriptor: { ...data.descriptor, name: full, unit: '' } }
 }

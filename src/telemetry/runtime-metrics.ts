@@ -4,22 +4,22 @@ import type { Metrics } from './metrics.js'
 import { LABEL, METRIC } from './names.js'
 
 /**
- * What is left out of what `@opentelemetry/instrumentation-runtime-node` tells of the event loop and the garbage
- * collector: some ten series for each space of the heap. Their sum is told instead: {@link observeRuntime}.
+ * Metrics of `@opentelemetry/instrumentation-runtime-node` that are dropped: some ten series for each space of the
+ * heap. {@link observeRuntime} reports their sum instead.
  */
 export const RUNTIME_VIEWS: ViewOptions[] = ['v8js.memory.*', 'v8js.resource.*'].map((instrumentName) => ({
   instrumentName,
   aggregation: { type: AggregationType.DROP },
 }))
 
-/** Keeps the metrics of the process itself that no instrumentation has. */
+/** Adds the metrics of the process itself that no instrumentation has. */
 export function observeRuntime(metrics: Metrics): void {
   const gauge = (name: string, description: string, read: () => number) =>
     metrics.observeGauge({ name, description, unit: 'By' }, () => [[read()]])
-  gauge(METRIC.heapUsed, 'Heap of V8 that is used', () => getHeapStatistics().used_heap_size)
-  gauge(METRIC.heapLimit, 'Heap of V8 that there may be', () => getHeapStatistics().heap_size_limit)
+  gauge(METRIC.heapUsed, 'Used heap of V8', () => getHeapStatistics().used_heap_size)
+  gauge(METRIC.heapLimit, 'Maximum heap of V8', () => getHeapStatistics().heap_size_limit)
   gauge(METRIC.memory, 'Memory of the process (RSS)', () => process.memoryUsage.rss())
-  const cpu = { name: METRIC.cpuTime, description: 'Time that the process has had of its cores', unit: 's' }
+  const cpu = { name: METRIC.cpuTime, description: 'CPU time of the process', unit: 's' }
   metrics.observeCounter(cpu, () => {
     const { user, system } = process.cpuUsage()
     return [

@@ -18,20 +18,20 @@ import { observeRuntime, RUNTIME_VIEWS } from './runtime-metrics.js'
 import { SpanBudget } from './span-budget.js'
 import { createTracing, NO_TRACING, type Tracing } from './tracing.js'
 
-/** How long the last telemetry may take to reach the collector when the process ends, in ms. */
+/** Maximum time to send the last telemetry when the process ends, in ms. */
 const FLUSH_MS = 2_500
 
-/** What a process tells of itself. */
+/** The telemetry of a process. */
 export interface Telemetry {
   readonly tracing: Tracing
   readonly metrics: Metrics
-  /** Sends what waits; gives up after 2.5 s, so that a collector that is away holds up no shutdown. */
+  /** Sends what is queued; gives up after 2.5 s, so that a collector that is down does not delay the shutdown. */
   close(): Promise<void>
 }
 
 /**
- * Starts OpenTelemetry's SDK; without an endpoint there are no spans, and metrics can only be pulled. Headers,
- * compression, timeouts and certificates the SDK's exporters read from the environment themselves.
+ * Starts OpenTelemetry's SDK. Without an endpoint there are no spans, and metrics can only be pulled. The SDK's
+ * exporters read headers, compression, timeouts and certificates from the environment themselves.
  * @param roles of the process
  * @throws ConfigError where a certificate cannot be read
  */
@@ -54,10 +54,10 @@ export function startTelemetry(config: Config, roles: readonly string[], log: Lo
     views: RUNTIME_VIEWS,
     instrumentations: [runtime],
     spanProcessors: spans ? [spans] : [],
-    // The edge decides by itself what is traced, before it makes a span.
+    // The edge itself decides what is traced, before it starts a span.
     sampler: new AlwaysOnSampler(),
     logRecordProcessors: [],
-    // Contexts are passed by hand: an AsyncLocalStorage would cost every promise something.
+    // The code passes contexts explicitly: an AsyncLocalStorage would make every promise more expensive.
     contextManager: new StackContextManager(),
     textMapPropagator: null,
   })
@@ -81,7 +81,7 @@ export function startTelemetry(config: Config, roles: readonly string[], log: Lo
   }
 }
 
-/** What `/metrics` answers where telemetry is off. */
+/** The body of `/metrics` where telemetry is off. */
 const DISABLED = '# OTEL_SDK_DISABLED\n'
 
 function budgetOf(config: Config, losses: Losses): SpanBudget | undefined {
@@ -109,7 +109,7 @@ function pushOf(config: Config, losses: Losses) {
   }
 }
 
-/** Names the process; `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES` win. */
+/** The resource of the process; `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES` override it. */
 function resourceOf(config: Config, roles: readonly string[]): Resource {
   const name = config.OTEL_SERVICE_NAME
   return resourceFromAttributes({
@@ -122,7 +122,7 @@ function resourceOf(config: Config, roles: readonly string[]): Resource {
   })
 }
 
-/** Waits for work, or until the time is over. It may go on then, and fail unheard. */
+/** Waits for work until the time is over. The work may continue after that; its errors are then ignored. */
 async function within(ms: number, work: Promise<void>): Promise<void> {
   const over = new AbortController()
   const timer = sleep(ms, undefined, { signal: over.signal }).catch(() => undefined)

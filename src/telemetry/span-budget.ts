@@ -8,22 +8,22 @@ import {
 import type { Losses } from './losses.js'
 import type { SpanRoom } from './tracing.js'
 
-/** Spans that a process exports in a ms, over time. The SDK takes 9 to 15 us a span: so about a tenth of a core. */
+/** Average rate of exported spans per ms. The SDK takes 9 to 15 us a span, so this is about a tenth of a core. */
 const SPANS_A_MS = 6
 
-/** How spans are sent. */
+/** Settings of the export of spans. */
 export interface SpanBudgetOptions extends Omit<BatchSpanProcessorOptions, 'maxQueueSize'> {
-  /** Spans that may wait; a burst of as many may go before the pace counts. */
+  /** Maximum number of queued spans; a burst of this size is exported before the rate limit applies. */
   readonly maxQueueSize: number
-  /** Names the collector to a person. */
+  /** Name of the collector for a person. */
   readonly host: string
-  /** The pace; default: {@link SPANS_A_MS}. */
+  /** Spans per ms; default: {@link SPANS_A_MS}. */
   readonly spansAMs?: number
 }
 
 /**
- * The SDK's BatchSpanProcessor, with a bounded pace, and with an account of what waits: so an event is traced as a
- * whole or not at all, and what is dropped is counted.
+ * The SDK's BatchSpanProcessor with a rate limit, and with a count of its queue: so an event is traced as a whole or
+ * not at all, and dropped spans are counted.
  */
 export class SpanBudget implements SpanProcessor, SpanRoom {
   readonly #batches: BatchSpanProcessor
@@ -31,7 +31,7 @@ export class SpanBudget implements SpanProcessor, SpanRoom {
   readonly #spansAMs: number
   #waiting = 0
   #underWay = 0
-  /** When the pace allows the next export, in ms of `performance.now()`. */
+  /** When the rate limit allows the next export, in ms of `performance.now()`. */
   #paid = Number.NEGATIVE_INFINITY
   #pause: NodeJS.Timeout | undefined
   #closing = false
@@ -61,18 +61,22 @@ export class SpanBudget implements SpanProcessor, SpanRoom {
 
   onStart(): void {}
 
-  /** @param span that has come to its end */
+  /** @param span has ended */
   onEnd(span: ReadableSpan): void {
     const { maxQueueSize, host } = this.#options
     if (this.#waiting >= maxQueueSize) {
-      this.losses.add(1, `spans to ${host}`, `it takes them too slowly, and ${maxQueueSize} wait`)
+      this.losses.add(
+        1,
+        `spans to ${host}`,
+        `it accepts them too slowly, and the queue of ${maxQueueSize} is full`,
+      )
       return
     }
     this.#waiting++
     this.#batches.onEnd(span)
   }
 
-  /** In half of the queue: the other half is for the spans of what is under way already. */
+  /** In half of the queue: the other half is for the spans of events that are being traced already. */
   get room(): number {
     return Math.max(0, this.#options.maxQueueSize / 2 - this.#waiting)
   }
@@ -87,21 +91,21 @@ export class SpanBudget implements SpanProcessor, SpanRoom {
     return this.#batches.forceFlush()
   }
 
-  /** Sends what waits, at once, and takes nothing more. */
+  /** Sends the queue at once, and accepts no more spans. */
   async shutdown(): Promise<void> {
     this.#closing = true
     this.#next()
     await this.#batches.shutdown()
   }
 
-  /** Counts what the collector has not taken by now as lost. */
+  /** Counts the spans that the collector has not accepted by now as lost. */
   giveUp(): void {
     const left = this.#waiting + this.#underWay
     const why = 'it has not taken them by the end of the process'
     if (left > 0) this.losses.add(left, `spans to ${this.#options.host}`, why)
   }
 
-  /** The next batch is not exported before this one is told to be done. */
+  /** Delays `done` until the rate limit allows the next batch. */
   #atPace(spans: number, done: () => void): void {
     const now = performance.now()
     const saved = this.#options.maxQueueSize / this.#spansAMs

@@ -15,69 +15,69 @@ import {
 import { W3CTraceContextPropagator } from '@opentelemetry/core'
 import { ATTRIBUTE } from './names.js'
 
-/** Names and values of a span; those that are `undefined` are left out. */
+/** Names and values of a span's attributes; those that are `undefined` are left out. */
 export type SpanAttributes = Attributes
 
-/** Another span that this one has to do with, without being its child. */
+/** Another span that is related to this one without being its parent or child. */
 export interface SpanLink {
-  /** W3C `traceparent` of the other; one that is not valid is left out. */
+  /** W3C `traceparent` of the other span; an invalid one is left out. */
   readonly traceparent: string
   /** W3C `tracestate` that came with it. */
   readonly tracestate?: string
   readonly attributes?: SpanAttributes
 }
 
-/** The side that a span shows: `client` asks and waits, `producer` leaves something for later. */
+/** Kind of a span: `client` sends and waits, `producer` writes for later processing. */
 export type Kind = Lowercase<keyof typeof SpanKind>
 
-/** What a span begins with. */
+/** What a span starts with. */
 export interface SpanOptions {
-  /** The span that this is a part of, or its `traceparent`; without a valid one the span begins a trace. */
+  /** The parent span, or its `traceparent`; without a valid one the span starts a trace. */
   readonly parent?: Span | string | undefined
-  /** The first {@link MAX_LINKS} count. */
+  /** Only the first {@link MAX_LINKS} are used. */
   readonly links?: readonly (Span | SpanLink)[]
   readonly attributes?: SpanAttributes
-  /** In ms since 1970, of {@link Tracing.now}; now by default. */
+  /** In ms since 1970, of {@link Tracing.now}; default: now. */
   readonly startTime?: number
 }
 
-/** Links that a span has at most, as in the SDK. */
+/** Maximum number of a span's links, as in the SDK. */
 export const MAX_LINKS = 128
 
 /**
- * Where spans are made. Contexts are passed by hand, as `traceparent`: nothing is looked up in the background.
- * The edge alone decides what is traced; after it, what carries a `traceparent` is.
+ * Creates spans. The code passes contexts explicitly, as `traceparent`: there is no context in the background.
+ * Only the edge decides what is traced; everything after it that has a `traceparent` is traced.
  */
 export interface Tracing {
-  /** Whether spans go anywhere: where not, callers can spare themselves the work for them. */
+  /** Whether spans are exported; where not, callers can skip the work for them. */
   readonly on: boolean
   /** Whether a request is to be traced. Costs one random number, nothing else. */
   sample(): boolean
-  /** Of an event's spans all are made or none: how many of these events can be traced now. The rest count as lost. */
+  /** Reserves spans for whole events; returns how many of these events can be traced now. The rest count as lost. */
   reserve(events: number): number
-  /** The time as spans have it, in ms since 1970 with fractions. */
+  /** The time for spans, in ms since 1970 with fractions. */
   now(): number
-  /** Begins a span; where tracing is off one that does nothing. Costs about 9 us with its export. */
+  /** Starts a span; one without effect where tracing is off. Costs about 9 us with its export. */
   startSpan(name: string, kind: Kind, options?: SpanOptions): Span
 }
 
-/** How many spans may still be made. */
+/** How many more spans can be made. */
 export interface SpanRoom {
-  /** Spans of new events that can be queued now. */
+  /** Number of new events' spans that can be queued now. */
   readonly room: number
-  /** Counts spans that are not made, because there was no room for them. */
+  /** Counts spans that were not made because there was no room. */
   drop(spans: number): void
 }
 
-/** Without end: for tests. */
+/** Unlimited room, for tests. */
 const ENDLESS: SpanRoom = { room: Number.POSITIVE_INFINITY, drop: () => undefined }
 
-/** Spans that an event leaves in one process: at the edge two, at a worker one, and its share of the batch's. */
+/** Spans of an event in one process: two at the edge; at a worker one, and its share of the batch's. */
 const SPANS_OF_AN_EVENT = 2
 
 const W3C = new W3CTraceContextPropagator()
 
-/** A stretch of work that is being traced: the SDK's span, with the few things that are done to one here. */
+/** A span: the SDK's own, with the few operations that are used here. */
 export class Span {
   constructor(
     private readonly span: OtelSpan | undefined,
@@ -88,14 +88,14 @@ export class Span {
     return this.span?.spanContext()
   }
 
-  /** What others name as their parent or link; empty where tracing is off. */
+  /** What other spans use as their parent or link; empty where tracing is off. */
   get traceparent(): string {
     const carrier = { traceparent: '' }
     if (this.span) W3C.inject(trace.setSpan(ROOT_CONTEXT, this.span), carrier, defaultTextMapSetter)
     return carrier.traceparent
   }
 
-  /** For what is known only later. */
+  /** Sets the name, where it is known only later. */
   rename(name: string): void {
     this.span?.updateName(name)
   }
@@ -104,17 +104,17 @@ export class Span {
     this.span?.setAttributes(attributes)
   }
 
-  /** Something that happened meanwhile. @param at in ms since 1970, of {@link Tracing.now} */
+  /** Adds an event to the span. @param at in ms since 1970, of {@link Tracing.now} */
   event(name: string, attributes: SpanAttributes, at: number): void {
     this.span?.addEvent(name, attributes, at)
   }
 
-  /** @param at in ms since 1970, of {@link Tracing.now}; now by default */
+  /** Ends the span. @param at in ms since 1970, of {@link Tracing.now}; default: now */
   end(attributes: SpanAttributes = {}, at = this.now()): void {
     this.span?.setAttributes(attributes).end(at)
   }
 
-  /** Ends it as failed, by an error or a code for one. Takes the error's message, so no bodies or secrets in it. */
+  /** Ends the span as failed, with an error or a code. Records the error message: no bodies or secrets in it. */
   fail(error: unknown, attributes: SpanAttributes = {}, at = this.now()): void {
     const [type, message] = error instanceof Error ? [error.name, error.message] : [String(error), undefined]
     this.span?.setStatus({ code: SpanStatusCode.ERROR, ...(message !== undefined && { message }) })
@@ -124,7 +124,7 @@ export class Span {
 
 const NO_SPAN = new Span(undefined, Date.now)
 
-/** No spans at all. */
+/** Tracing that makes no spans. */
 export const NO_TRACING: Tracing = {
   on: false,
   sample: () => false,
@@ -142,9 +142,9 @@ const KINDS = {
 } as const
 
 /**
- * @param tracer of the SDK; it samples everything that it is asked for
+ * @param tracer of the SDK; it samples every span that it starts
  * @param ratio share of the requests that are traced, 0 to 1
- * @param queue that takes the spans
+ * @param queue accepts the spans
  */
 export function createTracing(tracer: Tracer, ratio: number, queue: SpanRoom = ENDLESS): Tracing {
   const now = createClock()
@@ -165,7 +165,7 @@ export function createTracing(tracer: Tracer, ratio: number, queue: SpanRoom = E
   }
 }
 
-/** The context of a W3C `traceparent` and `tracestate`; `undefined` for what is not one. Costs half a microsecond. */
+/** The context of a W3C `traceparent` and `tracestate`; `undefined` where invalid. Costs half a microsecond. */
 export function parseTraceparent(traceparent: string, tracestate = ''): SpanContext | undefined {
   return trace.getSpanContext(W3C.extract(ROOT_CONTEXT, { traceparent, tracestate }, defaultTextMapGetter))
 }
@@ -184,12 +184,12 @@ function toLinks(links: readonly (Span | SpanLink)[]): Link[] {
   })
 }
 
-/** Over this the monotonic clock has drifted from the wall clock, or that has been set, in ms. */
+/** A larger difference means that the monotonic clock drifted or that the wall clock was set, in ms. */
 const DRIFT_MS = 50
 
 /**
- * Finer than `Date.now()`, and as right as the wall clock. All spans have it: by the SDK's own time, of which each span
- * guesses its offset anew, a child may end a millisecond after its parent.
+ * More exact than `Date.now()`, and as right as the wall clock. All spans use it: the SDK guesses an offset for each
+ * span anew, so with its time a child may end a millisecond after its parent.
  */
 function createClock(): () => number {
   let offset = Date.now() - performance.now()

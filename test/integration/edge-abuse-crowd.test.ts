@@ -71,7 +71,7 @@ describe('an edge in a crowd', () => {
     one?.socket.write(REQUEST)
     await until(() => one?.received.includes(' 202 ') === true)
     expect(edge.messages().join()).toContain(
-      '128 connections are open: the edge closes every further one at once',
+      '128 connections are open: the edge closes each further one at once',
     )
     await leave(edge, idle)
     const { places: acknowledgements } = await bystander(edge.port).end()

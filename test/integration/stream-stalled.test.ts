@@ -126,5 +126,7 @@ test('`tributary status` points at a group that nobody reads, and leaves out a s
   vi.stubEnv('SINKS_NOT_RUN', 'postgres, feed')
   expect((await runCommandLine(['status'])).out).not.toMatch(/postgres|feed/)
   vi.stubEnv('SINKS_NOT_RUN', 'postgers')
-  expect((await runCommandLine(['status'])).err).toContain('SINKS_NOT_RUN names postgers, which is no sink')
+  expect((await runCommandLine(['status'])).err).toContain(
+    'SINKS_NOT_RUN names postgers, which is not a sink',
+  )
 })

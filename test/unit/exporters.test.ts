@@ -77,7 +77,7 @@ test.each(['http/protobuf', 'http/json'])('by %s a page with 200 is no collector
   const { endpoint } = await collector('text/html', '<html><body>Welcome</body></html>')
   const { lines } = await tell({ ...traces(endpoint), OTEL_EXPORTER_OTLP_PROTOCOL: protocol })
   expect(lines).toEqual([
-    expect.stringMatching(/^warn Telemetry is lost: 2 spans to .* something that is no OTLP/),
+    expect.stringMatching(/^warn Telemetry is lost: 2 spans to .* a body that is not OTLP/),
   ])
 })
 
@@ -171,7 +171,7 @@ test('what cannot be used ends the start, with a line that shows no secret', () 
   for (const [env, line] of cases) expect(wrong(env)).toEqual([`${Object.keys(env)[0]} ${line}`])
   const grpc = { OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' }
   expect(wrong({ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4317/v1', ...grpc })).toEqual([
-    'OTEL_EXPORTER_OTLP_ENDPOINT has a path, and grpc takes none',
+    'OTEL_EXPORTER_OTLP_ENDPOINT has a path, but grpc does not support one',
   ])
   expect(() => readConfig({ OTEL_EXPORTER_OTLP_ENDPOINT: 'collector:4317', ...grpc })).not.toThrow()
   expect(wrong({ OTEL_EXPORTER_OTLP_PROTOCOL: 'thrift' })[0]).toMatch(

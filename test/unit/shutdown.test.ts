@@ -113,6 +113,6 @@ describe('a lifecycle', () => {
     expect(exit).not.toHaveBeenCalled()
     signals.emit('SIGINT', 'SIGINT')
     expect(exit).toHaveBeenCalledWith(1)
-    expect(lines.at(-1)).toBe('warn SIGINT again: leaving at once')
+    expect(lines.at(-1)).toBe('warn SIGINT again: exiting at once')
   })
 })

@@ -1,4 +1,4 @@
-/** Why a request is not authentic, as it is answered. */
+/** Why a request is not authentic, as the edge answers it. */
 export interface AuthError {
   readonly code: 'missing_signature' | 'invalid_signature'
   readonly message: string
@@ -10,28 +10,28 @@ export interface AuthError {
 export type Credentials = readonly (string | undefined)[]
 
 /**
- * The check of one scheme; `undefined` where a request satisfies it. What it takes depends on the request alone:
- * every active secret is tried, whichever of them matches, and what is compared are digests of equal length.
+ * The check of one scheme; returns `undefined` where a request satisfies it. Its time depends on the request alone:
+ * it tries every active secret, whichever of them matches, and compares digests of equal length.
  */
 export type Check = (credentials: Credentials, body: Buffer) => AuthError | undefined
 
-/** The answer to everything that is wrong in a way that helps nobody but an attacker to know. */
+/** The answer to every other error: details would help only an attacker. */
 export const INVALID: AuthError = { code: 'invalid_signature', message: 'Invalid webhook signature' }
 
-/** The answer to a request without a header that it needs. */
+/** The answer to a request that lacks a required header. */
 export function missing(header: string): AuthError {
   return { code: 'missing_signature', message: `Missing ${header} header`, lacks: header }
 }
 
-/** The answer to a request that is signed well, but not now: only who has the secret, or repeats its owner, sees it. */
+/** The answer to a right signature with a wrong time: only the secret's owner, or somebody who replays it, gets it. */
 export function stale(timestampHeader: string, toleranceSeconds: number): AuthError {
   return {
     code: 'invalid_signature',
-    message: `The signature is right, but ${timestampHeader} is more than ${toleranceSeconds} s from now: it must be Unix seconds, by a clock that is right`,
+    message: `The signature is right, but ${timestampHeader} is more than ${toleranceSeconds} s from now: it must be Unix seconds; check the clock of the sender`,
   }
 }
 
-/** The answer to a request that has a header of its authentication twice: which one counts is anybody's guess. */
+/** The answer to a request that repeats an authentication header: it is unclear which of the values counts. */
 export function repeated(header: string): AuthError {
   return { code: 'invalid_signature', message: `More than one ${header} header; send one` }
 }

@@ -6,20 +6,20 @@ import { checkStandardWebhooks, STANDARD_WEBHOOKS } from './standard-webhooks.js
 
 /** Decides whether a contract's requests are authentic. */
 export interface Authenticator {
-  /** The headers that it needs, in lower case. */
+  /** The headers that the check needs, in lower case. */
   readonly headers: readonly string[]
   /**
-   * @param credentials the values of {@link headers}, in their order
+   * @param credentials the values of {@link headers}, in the same order
    * @returns why the request is not authentic; `undefined` where it is
    */
   readonly check: Check
-  /** The answer to a request that has one of {@link headers} more than once, by its place there. */
+  /** The answers to a request that repeats one of {@link headers}, in the same order. */
   readonly repeated: readonly AuthError[]
 }
 
 /**
- * Makes the check of a contract's requests. It costs about 3 us for each scheme and secret, whichever matches.
- * @param tellsMissing whether the answer tells a missing signature from a wrong one
+ * Creates the check of a contract's requests. It costs about 3 us for each scheme and secret, whichever matches.
+ * @param tellsMissing whether a missing signature gets an answer other than a wrong one
  * @param now in ms since 1970
  */
 export function createAuthenticator(
@@ -40,7 +40,7 @@ export function createAuthenticator(
   return { headers, check: tellsMissing ? check : discreet(check), repeated: names.map(repeated) }
 }
 
-/** @param place where the credentials have the header of a name */
+/** @param place returns the index of a header in the credentials */
 function createCheck(
   authentication: Authentication,
   secrets: readonly string[],
@@ -69,7 +69,7 @@ function createCheck(
   }
 }
 
-/** Satisfied where one of the checks is; all of them are made. What was given and is wrong is told before what lacks. */
+/** Satisfied where any check is; runs all of them. Reports a wrong credential rather than a missing one. */
 function anyOf(checks: readonly Check[]): Check {
   return (credentials, body) => {
     const denials: AuthError[] = []
@@ -85,7 +85,7 @@ function anyOf(checks: readonly Check[]): Check {
   }
 }
 
-/** The same check, but a request without a signature is answered like one with a wrong one. */
+/** The same check, but it answers a missing signature like a wrong one. */
 function discreet(check: Check): Check {
   return (credentials, body) => {
     const authError = check(credentials, body)

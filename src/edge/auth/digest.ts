@@ -1,47 +1,47 @@
 import { createHmac, createSecretKey, type KeyObject, timingSafeEqual } from 'node:crypto'
 
-/** Bytes of a SHA-256. */
+/** Length of a SHA-256 digest, in bytes. */
 const DIGEST_BYTES = 32
-/** Length of its text, without the padding of base64: that may be left out. */
+/** Length of its text, without the optional padding of base64. */
 const CHARACTERS = { base64: 43, hex: 64 } as const
 
-/** What {@link decode} has read last: valid until its next call, and so until the next request at the latest. */
-const given = Buffer.alloc(DIGEST_BYTES)
+/** The digest that {@link decode} read last: valid until its next call, so until the next request at the latest. */
+const decoded = Buffer.alloc(DIGEST_BYTES)
 
 /**
- * Reads a digest behind its prefix, for {@link isSignedByAny} or {@link isAmong} to compare. It allocates nothing
+ * Reads the digest behind the prefix, for {@link isSignedByAny} or {@link isAmong} to compare. Allocates nothing
  * where there is no prefix.
- * @returns false where the text is no such digest
+ * @returns false where the text is not such a digest
  */
 export function decode(text: string, encoding: 'base64' | 'hex', prefix = ''): boolean {
   if (!text.startsWith(prefix)) return false
   const padding = encoding === 'base64' && text.endsWith('=') ? 1 : 0
-  // Node passes over characters that are none of the encoding's: then there are too few bytes in this length.
+  // Node skips characters outside the encoding: a text of this length then has too few bytes.
   if (text.length - prefix.length - padding !== CHARACTERS[encoding]) return false
-  return given.write(prefix === '' ? text : text.slice(prefix.length), encoding) === DIGEST_BYTES
+  return decoded.write(prefix === '' ? text : text.slice(prefix.length), encoding) === DIGEST_BYTES
 }
 
-/** A secret as a key. */
+/** Makes a key of a secret. */
 export function keyOf(secret: string | Buffer): KeyObject {
   return typeof secret === 'string' ? createSecretKey(secret, 'utf8') : createSecretKey(secret)
 }
 
-/** HMAC-SHA256 of a head, which may be empty, and the body behind it. About 3 us for 600 bytes. */
+/** HMAC-SHA256 of a head, which may be empty, followed by the body. About 3 us for 600 bytes. */
 export function sign(key: KeyObject, head: string, body: Buffer): Buffer {
   const hmac = createHmac('sha256', key)
   return (head === '' ? hmac : hmac.update(head)).update(body).digest()
 }
 
-/** Whether one of the keys makes the digest that was decoded. All are tried: the time does not tell which it was. */
+/** Whether one of the keys makes the decoded digest. Tries all of them, so that the time does not show which. */
 export function isSignedByAny(keys: readonly KeyObject[], head: string, body: Buffer): boolean {
   let matches = false
-  for (const key of keys) if (timingSafeEqual(sign(key, head, body), given)) matches = true
+  for (const key of keys) if (timingSafeEqual(sign(key, head, body), decoded)) matches = true
   return matches
 }
 
-/** Whether the digest that was decoded is among these. All are compared. */
+/** Whether the decoded digest is one of these. Compares all of them. */
 export function isAmong(digests: readonly Buffer[]): boolean {
   let matches = false
-  for (const digest of digests) if (timingSafeEqual(digest, given)) matches = true
+  for (const digest of digests) if (timingSafeEqual(digest, decoded)) matches = true
   return matches
 }

@@ -5,7 +5,7 @@ import { isTimely, isUnixSeconds } from './timestamp.js'
 
 /**
  * The check of `hmac`: about 3 us for each secret.
- * @param at where the credentials have the signature
+ * @param at index of the signature in the credentials
  */
 export function checkHmac({ header, encoding, prefix }: Hmac, secrets: readonly string[], at: number): Check {
   const keys = secrets.map(keyOf)
@@ -20,7 +20,7 @@ export function checkHmac({ header, encoding, prefix }: Hmac, secrets: readonly 
 
 /**
  * The check of `hmac-timestamp`.
- * @param at where the credentials have the signature and the timestamp
+ * @param at indexes of the signature and the timestamp in the credentials
  * @param now in ms since 1970
  */
 export function checkHmacTimestamp(

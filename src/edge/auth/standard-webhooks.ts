@@ -11,25 +11,25 @@ export const STANDARD_WEBHOOKS = {
   signature: 'webhook-signature',
 } as const
 
-/** What a symmetric signature starts with in `webhook-signature`. */
+/** Prefix of a symmetric signature in `webhook-signature`. */
 export const SYMMETRIC = 'v1,'
 
 const ENCODED_SECRET = 'whsec_'
 
-/** The key of a secret: the bytes behind `whsec_` in base64, else its text. */
+/** The key of a secret: the base64-decoded bytes behind `whsec_`, otherwise the text itself. */
 export function standardWebhooksKey(secret: string): KeyObject {
   const isEncoded = secret.startsWith(ENCODED_SECRET)
   return keyOf(isEncoded ? Buffer.from(secret.slice(ENCODED_SECRET.length), 'base64') : secret)
 }
 
-/** What is signed before the body. */
+/** The text that is signed before the body. */
 export function signedHead(id: string, timestamp: string): string {
   return `${id}.${timestamp}.`
 }
 
 /**
- * The check of `standard-webhooks`: about 3 us for each secret, whatever number of signatures there is to compare.
- * @param at where the credentials have the three headers
+ * The check of `standard-webhooks`: about 3 us for each secret, independent of the number of signatures.
+ * @param at indexes of the three headers in the credentials
  * @param now in ms since 1970
  */
 export function checkStandardWebhooks(
@@ -57,7 +57,7 @@ export function checkStandardWebhooks(
   }
 }
 
-/** Signatures of other versions may stand beside ours. */
+/** Whether one of the signatures matches; the header may also have signatures of other versions. */
 function hasOneOf(digests: readonly Buffer[], signatures: string): boolean {
   let matches = false
   for (const signature of signatures.split(' ')) {

@@ -1,4 +1,4 @@
-/** Long enough for milliseconds: their senders are told that these are far away, which helps more than a plain no. */
+/** Long enough for milliseconds: their senders then learn that the time is far off, not only that it is invalid. */
 const DIGITS = /^\d{1,15}$/
 
 /** Whether a header's value is a time in Unix seconds, as whole decimal digits. */

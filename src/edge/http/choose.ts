@@ -3,7 +3,7 @@ import type { HttpName, StartHttpServer } from './http.js'
 import { startNode } from './node.js'
 import { startUws, type UWebSockets } from './uws.js'
 
-/** What a native module has to fit to. */
+/** What decides whether a native module loads. */
 export interface Platform {
   /** `v20.20.2` */
   readonly node: string
@@ -17,16 +17,16 @@ export interface Platform {
 export interface HttpChoice {
   readonly name: HttpName
   readonly start: StartHttpServer
-  /** Whether several processes can listen on one port with it. */
+  /** Whether several processes can listen on one port with this server. */
   readonly sharesPort: boolean
-  /** Why it is not uWebSockets.js, what that costs and what helps, in one line; left out where it was wanted. */
+  /** Why it is not uWebSockets.js, what that costs and what helps, in one line; absent where `node` was configured. */
   readonly notice?: string
 }
 
 /**
  * Chooses the HTTP server: uWebSockets.js wherever it loads, else `node:http`.
  * @param setting `EDGE_HTTP`
- * @throws Error that says what was found, what is needed and what to do, where `uws` is asked for and does not load
+ * @throws Error where the setting is `uws` and it does not load; the message says what was found, what it needs, what to do
  */
 export function chooseHttp(
   setting: 'auto' | HttpName,
@@ -44,7 +44,7 @@ export function chooseHttp(
   }
 }
 
-/** Why uWebSockets.js does not load, for a person, in one line. The remedies are those that were tried. */
+/** Why uWebSockets.js does not load, for a person, in one line. All remedies in it are tested. */
 export function explainLoadFailure({ node, glibc, system }: Platform, cause: unknown): string {
   const message = cause instanceof Error ? cause.message : String(cause)
   const reason = message.split('\n').filter(Boolean).at(-1)

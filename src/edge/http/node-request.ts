@@ -25,7 +25,7 @@ export class NodeRequest implements HttpRequest {
     return query < 0 ? url : url.slice(0, query)
   }
 
-  /** Whether its answer is on its way. */
+  /** Whether an answer was sent. */
   get answered(): boolean {
     return this.#answered
   }
@@ -35,7 +35,7 @@ export class NodeRequest implements HttpRequest {
     return this.#closes
   }
 
-  /** Whether it has come whole. */
+  /** Whether the whole request has arrived. */
   get complete(): boolean {
     return this.incoming.complete
   }
@@ -61,7 +61,7 @@ export class NodeRequest implements HttpRequest {
     const { incoming } = this
     let ended = false
     incoming.on('data', (part: Buffer) => {
-      // A body that came with its head is complete by now, so that its only part is known to be the last one.
+      // A body that came with its head is complete by now, so its only part is known to be the last.
       ended = incoming.complete && incoming.readableLength === 0
       read(part, ended)
     })
@@ -74,17 +74,17 @@ export class NodeRequest implements HttpRequest {
     this.#watcher = watcher
   }
 
-  /** Its connection is closed. */
+  /** Called when its connection closed. */
   abort(): void {
     if (!this.#answered) this.#watcher?.aborted()
   }
 
-  /** The rest of the body is no HTTP. */
+  /** Called when the rest of the body is not HTTP. */
   refuseMalformed(code: ErrorCode): void {
     this.#watcher?.malformed(code)
   }
 
-  /** Closes the connection behind the answer, whatever the edge says. */
+  /** Makes the connection close after the answer, whatever the edge asks for. */
   closeBehind(): void {
     this.#closes = true
   }

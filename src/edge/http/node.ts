@@ -6,14 +6,14 @@ import type { HttpAnswer, StartHttpServer } from './http.js'
 import { NodeConnection } from './node-connection.js'
 import { NodeRequest } from './node-request.js'
 
-/** How long a request's head may take, and a connection may wait for its next request, in ms: as uWebSockets.js has it. */
+/** Maximum time for a request's head, and for the wait for a next request, in ms: as in uWebSockets.js. */
 const HEAD_MS = 10_000
-/** How long a connection may be silent otherwise, in ms: longer, so that a head that is late gets its 408. */
+/** Maximum silence of a connection otherwise, in ms: longer, so that a late head gets its 408. */
 const SILENCE_MS = 12_000
-/** From one look for slow senders to the next, in ms. */
+/** Interval of the check for slow senders, in ms. */
 const LOOK_MS = 1_000
 
-/** What Node's parser says of a request whose length is in doubt. */
+/** Codes of Node's parser for a request whose length is ambiguous. */
 const LENGTH_ERRORS = new Set([
   'HPE_INVALID_CONTENT_LENGTH',
   'HPE_UNEXPECTED_CONTENT_LENGTH',
@@ -21,9 +21,9 @@ const LENGTH_ERRORS = new Set([
 ])
 
 /**
- * The edge's HTTP server on `node:http`, for where uWebSockets.js does not load. It serves one request of a connection
- * at a time: a sender that does not wait for its answer finds the connection closed behind it. What is malformed gets
- * its 400 at once, and nothing behind it is read.
+ * The edge's HTTP server on `node:http`, for systems where uWebSockets.js does not load. It serves one request of a
+ * connection at a time: if a sender does not wait for its answer, the connection closes after that answer. A
+ * malformed request gets its 400 at once, and nothing after it is read.
  */
 export const startNode: StartHttpServer = async (options) => {
   const { host, port, reusePort, maxConnections } = options
@@ -32,10 +32,10 @@ export const startNode: StartHttpServer = async (options) => {
   const server = createServer({
     headersTimeout: HEAD_MS,
     keepAliveTimeout: HEAD_MS,
-    // The edge has a deadline of its own for bodies.
+    // The edge has its own deadline for bodies.
     requestTimeout: 0,
     connectionsCheckingInterval: LOOK_MS,
-    // Else Node answers a request without Host by itself, with an empty body.
+    // Otherwise Node answers a request without Host by itself, with an empty body.
     requireHostHeader: false,
   })
   server.timeout = SILENCE_MS
@@ -63,7 +63,7 @@ export const startNode: StartHttpServer = async (options) => {
     else route.other(request)
   }
   server.on('request', handle)
-  // Node would answer 417 to what it does not know.
+  // Node would answer 417 to an expectation that it does not know.
   server.on('checkExpectation', handle)
   server.on('connect', (_, socket) => socket.end(rawAnswer(options.onMalformed('malformed_request'))))
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
@@ -82,11 +82,11 @@ export const startNode: StartHttpServer = async (options) => {
   })
   return {
     port: (server.address() as AddressInfo).port,
-    // http.Server's own close also ends idle connections, on which a request may be on its way.
+    // http.Server's own close also ends idle connections, where a request may be on its way.
     stopListening: () => void NetServer.prototype.close.call(server),
     closeConnections: () => {
       clearInterval(looks)
-      // Ends Node's own timer; the server does not listen any more.
+      // Stops Node's own timer; the server does not listen any more.
       server.close()
       server.closeAllConnections()
     },
@@ -97,12 +97,12 @@ function codeOf({ code = '' }: NodeJS.ErrnoException): ErrorCode | undefined {
   if (LENGTH_ERRORS.has(code)) return 'ambiguous_length'
   if (code === 'HPE_HEADER_OVERFLOW') return 'headers_too_large'
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return 'headers_too_slow'
-  // The sender is gone, in the middle of a request.
+  // The sender disconnected in the middle of a request.
   if (code === 'HPE_INVALID_EOF_STATE' || !code.startsWith('HPE_')) return undefined
   return 'malformed_request'
 }
 
-/** An answer outside of a request, as bytes; it closes the connection. */
+/** An answer outside of a request, as bytes; the connection closes after it. */
 function rawAnswer({ status, headers, body }: HttpAnswer): string {
   const lines = [`HTTP/1.1 ${status}`, 'Content-Type: application/json', 'Connection: close']
   for (let i = 0; i < headers.length; i += 2) lines.push(`${headers[i]}: ${headers[i + 1]}`)

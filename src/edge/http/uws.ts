@@ -32,8 +32,8 @@ const EXCLUSIVE_PORT = 1
 const SHARED_PORT = 0
 
 /**
- * The edge's HTTP server on uWebSockets.js. A request costs one object more than the package's own. What is no HTTP
- * the package answers by itself, in HTML or by closing the connection: docs/contracts.md has the table.
+ * The edge's HTTP server on uWebSockets.js. A request costs one object more than in the package itself. The package
+ * itself answers what is not HTTP, in HTML or by closing the connection: docs/contracts.md has the table.
  */
 export function startUws(uws: UWebSockets): StartHttpServer {
   return async (options) => {
@@ -72,7 +72,7 @@ function limitConnections({ maxConnections, onConnection, onTurnedAway }: HttpSe
     open += change
     onConnection(change)
     if (change < 0 || open <= maxConnections) return
-    // uWebSockets.js calls this function at once, with -1.
+    // uWebSockets.js calls this function again at once, with -1.
     res.close()
     onTurnedAway()
   }
@@ -104,13 +104,13 @@ class UwsRequest implements HttpRequest {
     this.res.onAborted(() => watcher.aborted())
   }
 
-  /** Costs one closure; cork makes one write to the socket of it. */
+  /** Costs one closure; cork combines the writes into one. */
   answer({ status, headers, body, close, withoutBody }: HttpAnswer): void {
     const { res } = this
     res.cork(() => {
       res.writeStatus(status).writeHeader('Content-Type', CONTENT_TYPE)
       for (let i = 0; i < headers.length; i += 2) res.writeHeader(headers[i] ?? '', headers[i + 1] ?? '')
-      // On a connection that closes, a body behind the answer to HEAD misleads no client.
+      // Where the connection closes, a body after the answer to HEAD misleads no client.
       if (withoutBody && !close) res.endWithoutBody()
       else res.end(body, close)
     })

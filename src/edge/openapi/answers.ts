@@ -6,12 +6,12 @@ export type Answers = Record<string, object>
 
 const JSON_TYPE = 'application/json'
 
-/** Describes every answer to a post, but for refusals that it cannot meet. */
+/** Describes every answer to a post; `codes` are the refusals that it can get. */
 export function describeAnswers(codes: readonly ErrorCode[]): Answers {
   return { 202: accepted(), ...describeRefusals(codes) }
 }
 
-/** Describes refusals, by status. */
+/** Describes refusals, grouped by status. */
 export function describeRefusals(codes: readonly ErrorCode[]): Answers {
   const byStatus = new Map<string, ErrorCode[]>()
   for (const code of codes) {

@@ -6,7 +6,7 @@ import type { ErrorCode } from '../error-response.js'
 import { type Answers, CODES, describeAnswers, describeRefusals } from './answers.js'
 import { describeSecurity } from './security.js'
 
-/** A contract, and how its requests prove where they come from. */
+/** A contract, and how its requests are authenticated. */
 export interface DescribedContract {
   readonly contract: Contract
   readonly schemes: readonly Authentication[]
@@ -34,11 +34,11 @@ interface Operation {
   readonly requestBody: object
 }
 
-/** What is answered to requests that are no posts to a contract. */
+/** Refusals of requests that are not posts to a contract. */
 const STRAY: readonly ErrorCode[] = ['not_found', 'method_not_allowed']
 
 /**
- * Describes the edge, out of nothing but the contracts and the configuration.
+ * Describes the edge, from the contracts and the configuration alone.
  * @param port where the edge listens
  */
 export function describeApi(contracts: readonly DescribedContract[], port: number): OpenApi {
@@ -91,7 +91,7 @@ function describePost({ contract, schemes }: DescribedContract): Operation {
   }
 }
 
-/** Whether a post by a contract can be refused so. */
+/** Whether a post to this contract can get this refusal. */
 function canMeet(
   { body, tellsMissing }: Contract,
   schemes: readonly Authentication[],
@@ -107,13 +107,13 @@ function eventName({ name }: Contract): string {
   return `${name}.event`
 }
 
-/** A body with the event that its schema has as an example; `undefined` where it has none. */
+/** A body with the example event of the contract's schema; `undefined` where it has no example. */
 function exampleOf({ event: { schema }, list }: Contract): unknown {
   const [example]: unknown[] = 'examples' in schema && Array.isArray(schema.examples) ? schema.examples : []
   return list === undefined || example === undefined ? example : { [list]: [example] }
 }
 
-/** A schema as JSON Schema has it: what may arrive as text says so. */
+/** A schema as plain JSON Schema; a number that may arrive as text is described so. */
 function plain(schema: TSchema): object {
   return JSON.parse(JSON.stringify(schema), (_, value: unknown) => {
     if (typeof value !== 'object' || value === null || !('fromText' in value)) return value

@@ -4,14 +4,14 @@ import { STANDARD_WEBHOOKS, SYMMETRIC } from '../auth/standard-webhooks.js'
 /** OpenAPI's Security Schemes, by the names that requirements refer to. */
 type Schemes = Record<string, object>
 
-/** How a contract's requests prove where they come from: one requirement of several, or none. */
+/** How a contract's requests are authenticated: any one of several requirements, or none. */
 export interface Security {
   readonly schemes: Schemes
-  /** Any one of these will do; all schemes of one are needed together. */
+  /** Any one of these is enough; all schemes within one are needed together. */
   readonly requirements: Record<string, string[]>[]
 }
 
-/** Describes what a contract's requests must prove. OpenAPI knows no signatures: they are headers, with a description. */
+/** Describes a contract's authentication. OpenAPI has no signatures: they are headers with a description. */
 export function describeSecurity(contract: string, authentications: readonly Authentication[]): Security {
   const schemes: Schemes = {}
   const requirements = authentications.map((authentication) => {

@@ -88,7 +88,7 @@ describe('`tributary config`', () => {
     vi.stubEnv('CDC_SECRETS', 'hidden')
     const { exitCode, out, err } = await runCommandLine(['config'])
     expect(exitCode).toBe(1)
-    expect(out).toMatch(/^\* {2}PARTITIONS +many +1 +Streams that/m)
+    expect(out).toMatch(/^\* {2}PARTITIONS +many +1 +Number of streams/m)
     expect(out).toMatch(/^\* {2}CDC_SECRETS +\*\*\* /m)
     expect(out).toMatch(/^ {3}DATA_ACTION_AUTH +hmac/m)
     expect(out + err).not.toContain('hidden')
