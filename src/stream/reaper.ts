@@ -3,7 +3,7 @@ import type { PartitionKeys } from './keys.js'
 import type { RedisClient } from './redis.js'
 import { loadScript } from './scripts.js'
 
-const takeover = loadScript('takeover', 'binary')
+const claim = loadScript('claim', 'binary')
 const retire = loadScript('retire')
 
 /** Steps of ten pending entries in one call: 5 ms at most in which Redis does nothing else. */
@@ -72,7 +72,7 @@ export class Reaper {
     const cursor = this.#cursors.get(events) ?? '0-0'
     try {
       const args = [group, consumer, leaseMs, cursor, CALL_STEPS]
-      const [next, id, fields, deliveries] = (await takeover(redis, [events], args)) as TakeoverReply
+      const [next, id, fields, deliveries] = (await claim(redis, [events], args)) as ClaimReply
       this.#cursors.set(events, next.toString('latin1'))
       const entry = id && fields && fromReply(partition, [id, fields])
       return entry ? { entry, deliveries: Number(deliveries) - 1 } : undefined
@@ -90,4 +90,4 @@ export class Reaper {
   }
 }
 
-type TakeoverReply = readonly [next: Buffer, id?: Buffer, fields?: readonly Buffer[], deliveries?: number]
+type ClaimReply = readonly [next: Buffer, id?: Buffer, fields?: readonly Buffer[], deliveries?: number]
