@@ -21,7 +21,7 @@ export interface Producer {
   deadLetter(letters: readonly DeadLetter[]): Promise<string>
 }
 
-/** The places of appended entries. */
+/** The places of appended entries in the log. */
 export interface Appended {
   readonly partition: number
   /** The stream's key. */
