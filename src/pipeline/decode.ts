@@ -7,28 +7,27 @@ import { makeVersion, type Position, type Version } from '../state/version.js'
 import { type Entry, receivedAt } from '../stream/entry.js'
 import { type Decoded, decoder } from './decoder.js'
 
-/** What decoding depends on. */
+/** Options of a decoder. */
 export interface DecodeOptions {
   readonly contracts: readonly Contract[]
   readonly sink: SinkName
-  /** How much later than its receipt an event may claim to be, in ms: further in the future it would freeze its row. */
+  /** How far an event's timestamp may lie after its receipt, in ms; one further in the future would freeze its row. */
   readonly maxClockSkewMs: number
 }
 
 /**
- * Makes the function that turns an entry into changes: see {@link decoder}. It is pure: what is the future is told
- * by Redis' clock, which made the entry's id, and not by that of a worker. Nothing that an entry contains makes it
- * throw.
+ * Makes the function that turns an entry into changes: see {@link decoder}. It is pure: it judges future
+ * timestamps by Redis' clock, which made the entry's id, and not by the worker's. No content of an entry makes it throw.
  */
 export function createDecoder({ contracts, sink, maxClockSkewMs }: DecodeOptions): (entry: Entry) => Decoded {
   return decoder(contracts, sink, ({ name, mapEvent }) => {
     if (!mapEvent) return undefined
-    // Since the request stands where it does now: a redriven event may have become ripe meanwhile.
+    // By the entry's present id: the timestamp of a redriven event may no longer be in the future.
     return (event, origin, { id }) => toChange(name, mapEvent(event), origin, receivedAt(id) + maxClockSkewMs)
   })
 }
 
-/** @throws RejectedError where the event cannot be understood */
+/** @throws RejectedError when the event cannot be understood */
 function toChange(
   contract: string,
   fact: MappedEvent | UnknownType,

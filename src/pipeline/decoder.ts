@@ -8,7 +8,7 @@ import { NONE, readEvents, WHOLE_REQUEST } from './read.js'
 /** What an entry means for one sink. */
 export interface Decoded<Item = Change> {
   readonly entry: Entry
-  /** What the sink is to take, in the order of the events: changes, or records of the clean feed. */
+  /** What the sink writes, in the order of the events: changes, or records of the clean feed. */
   readonly changes: readonly Item[]
   /** Events that the sink cannot take, by their index or WHOLE_REQUEST. */
   readonly rejected: ReadonlyMap<number, RejectedError>
@@ -17,17 +17,16 @@ export interface Decoded<Item = Change> {
 }
 
 /**
- * Makes what a sink takes of an event that has its contract's shape; `undefined` where the contract says nothing
- * to such a sink. @throws RejectedError where the event cannot be understood
+ * Makes an item for a sink from an event that has its contract's shape; `undefined` when the contract does not feed such a
+ * sink. The function that it returns throws a RejectedError for an event that it cannot understand.
  */
 export type Maker<Item> = (
   contract: Contract,
 ) => ((event: unknown, origin: Position, entry: Entry) => Item) | undefined
 
 /**
- * Makes the function that tells what an entry means for a sink. It never throws for what an entry contains: one
- * bad event of an array does not harm its neighbours.
- * Costs one JSON.parse and two compiled checks an entry, about 5 us for 700 B.
+ * Makes the function that decodes an entry for a sink. No content of an entry makes it throw: one bad event of an array
+ * does not affect the others. Costs one JSON.parse and two compiled checks per entry, about 5 us for 700 B.
  */
 export function decoder<Item>(
   contracts: readonly Contract[],

@@ -20,7 +20,7 @@ const MOST_PARTITIONS = 256
  * `glance`: Redis' own figure. 10 to 40 us, and up to 0.5 ms for a group whose next entry is large (300 KB); reads all
  * partitions at once.
  * `page`: counts up to 1,000 entries; above that, Redis' own figure. 3 ms for each group that is far behind; reads one
- * partition after the b.
+ * partition after the other.
  * `exact`: counts up to 10,000 entries; above that, Redis' own figure, or a count of all where that is missing or wrong.
  * 3 ms for 1,000 entries, in calls of that length.
  * Redis has no figure after XDEL, nor before Redis 7.0. Then `glance` counts up to 1,000 entries, and `glance` and `page`
@@ -112,7 +112,7 @@ export function addUp(streams: readonly StreamLag[], expected: Iterable<string> 
   return groups
 }
 
-/** Age of the oldest undelivered or pending entry of the group, in ms; `undefined` without a. */
+/** Age of the oldest undelivered or pending entry of the group, in ms; `undefined` without one. */
 export function oldestAgeMs({ oldestUndeliveredMs, oldestPendingMs }: GroupLag): number | undefined {
   return older(oldestUndeliveredMs, oldestPendingMs)
 }
