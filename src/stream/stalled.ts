@@ -87,16 +87,16 @@ export class StallWatch {
     const where = streams.length > 1 ? `${streams[0]} and ${streams.length - 1} more streams` : streams[0]
     const size = `${uncounted ? 'more than ' : ''}${entries} entries, about ${(bytes / 1e6).toFixed(1)} MB`
     const what = needs.every(({ exists }) => exists)
-      ? `Nobody reads the group ${group} of ${where}: it has made no progress for ${minutes(this.options.afterMs)}`
+      ? `No worker reads the group ${group} of ${where}: it has made no progress for ${minutes(this.options.afterMs)}`
       : `The sink ${group} has no consumer group in ${where} yet, and there are entries for it`
-    return `${what}. For its sake nothing from ${new Date(oldest).toISOString()} on is removed: ${size}. ${this.#remedy(group, where)}`
+    return `${what}. Entries from ${new Date(oldest).toISOString()} on are kept for it: ${size}. ${this.#remedy(group, where)}`
   }
 
   #remedy(group: string, where = ''): string {
     if (!this.options.sinks.includes(group)) {
-      return `Run what reads it, or remove it from each stream: XGROUP DESTROY ${where.split(' ')[0]} ${group}`
+      return `Start the software that reads it, or remove it from each stream: XGROUP DESTROY ${where.split(' ')[0]} ${group}`
     }
-    return `Start its worker (\`tributary start --help\` lists those of this version), or say SINKS_NOT_RUN=${group} where nobody wants these events there`
+    return `Start its worker (\`tributary start --help\` lists those of this version), or set SINKS_NOT_RUN=${group} if its events are not wanted`
   }
 }
 
