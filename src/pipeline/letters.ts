@@ -2,7 +2,7 @@ import type { RejectedError } from '../errors.js'
 import type { Position } from '../state/version.js'
 import type { DeadLetter } from '../stream/dead-letter.js'
 import { type Entry, placeOf, receivedAt } from '../stream/entry.js'
-import type { Decoded } from './decoder.js'
+import type { Decoded } from './decode.js'
 import { elementsOf } from './json.js'
 import { WHOLE_REQUEST } from './read.js'
 

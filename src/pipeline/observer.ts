@@ -3,7 +3,7 @@ import type { SinkItem } from '../sinks/sink.js'
 import type { Outcome } from '../stream/acknowledge.js'
 import type { Entry } from '../stream/entry.js'
 import type { Command } from '../telemetry/command.js'
-import type { Decoded } from './decoder.js'
+import type { Decoded } from './decode.js'
 
 /** Entries that a worker processes together. Observers identify a batch by the object itself. */
 export interface Batch {

@@ -4,8 +4,7 @@ import type { Redriven } from '../stream/dead-letters/redrive.js'
 import type { Entry } from '../stream/entry.js'
 import { EDGE, type Origin } from '../stream/origin.js'
 import { createCleaner } from './clean.js'
-import { createDecoder } from './decode.js'
-import type { Decoded } from './decoder.js'
+import { createDecoder, type Decoded } from './decode.js'
 import { readEvents } from './read.js'
 
 /**

@@ -1,7 +1,7 @@
 import type { RejectedError } from '../errors.js'
 import type { Position } from '../state/version.js'
 import { type Entry, receivedAt } from '../stream/entry.js'
-import type { Decoded } from './decoder.js'
+import type { Decoded } from './decode.js'
 import { type DeliverOptions, deliver } from './deliver.js'
 
 /** How entries are written to a sink again. */

@@ -14,7 +14,7 @@ import {
   type Tracing,
 } from '../telemetry/tracing.js'
 import { spanOf, streamAttributes } from './command-span.js'
-import type { Decoded } from './decoder.js'
+import type { Decoded } from './decode.js'
 import type { Batch, WorkerObserver } from './observer.js'
 
 /** Limits, because a store may be away for days: above them, items in the middle are dropped. */

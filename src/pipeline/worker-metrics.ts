@@ -6,7 +6,7 @@ import type { Command } from '../telemetry/command.js'
 import { type Histogram, type Labels, type Series, SHORT } from '../telemetry/histogram.js'
 import type { Metrics } from '../telemetry/metrics.js'
 import { ATTRIBUTE, DEAD_LETTERS, LABEL, METRIC, OPERATION_DURATION } from '../telemetry/names.js'
-import type { Decoded } from './decoder.js'
+import type { Decoded } from './decode.js'
 import type { Batch, WorkerObserver } from './observer.js'
 
 /** Upper bounds of buckets from receipt to commit, in seconds. */
