@@ -5,7 +5,7 @@ import { loadScript } from '../stream/scripts.js'
 const elect = loadScript('elect')
 
 /**
- * One of several replicas is elected, and stays so until it stops or dies. At no moment do two replicas believe that
+ * Elects one of several replicas, which stays elected until it stops or dies. At no moment do two replicas believe that
  * they are elected, even when one is slow or frozen. The lock of a BullMQ job cannot do this: a full Redis refuses to
  * renew that lock.
  */
@@ -30,9 +30,9 @@ export class Election {
   }
 
   /**
-   * Gets elected where no replica is, or stays elected. To be called several times a lease.
+   * Gets elected when no replica is, or stays elected. Call it several times per lease.
    * @returns whether this replica is elected now
-   * @throws what Redis or the connection answers: while Redis is full it elects no new replica
+   * @throws the error of Redis or the connection: while Redis is full it elects no new replica
    */
   async seek(): Promise<boolean> {
     // The time before the call: so this replica's own lease ends before the key in Redis expires.

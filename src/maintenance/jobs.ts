@@ -5,7 +5,7 @@ import type { Task } from './task.js'
 const QUEUE = 'maintenance'
 /** A turn may lie this much further ahead than the next one should, in ms. */
 const STRAY_MS = 10_000
-/** Another replica does a job again whose replica has died this time ago, in ms. */
+/** When a replica has died, another one runs its job again after this time, in ms. */
 const LOCK_MS = 10_000
 
 /** The schedule of the tasks, as BullMQ keeps it in Redis: it outlives every replica. */
@@ -32,7 +32,7 @@ export class Jobs {
   /**
    * Writes the schedule; what Redis has of it already stays as it is. What BullMQ keeps of turns that are over is
    * bounded.
-   * @throws what Redis or the connection answers
+   * @throws the error of Redis or the connection
    */
   async schedule(tasks: readonly Task[]): Promise<void> {
     const opts = { removeOnComplete: { count: 1 }, removeOnFail: { count: 10 } }
@@ -47,7 +47,7 @@ export class Jobs {
     return this.#worker !== undefined
   }
 
-  /** Begins to take jobs. @param work does the task of that name; it does not reject @param most jobs at a time */
+  /** Begins to take jobs. @param work runs the task of that name; must not reject @param most maximum jobs at a time */
   take(work: (name: string) => Promise<void>, most: number): void {
     const options = { lockDuration: LOCK_MS, stalledInterval: LOCK_MS, concurrency: most }
     this.#worker = new Worker(QUEUE, ({ name }) => work(name), { ...this.#shared, ...options })

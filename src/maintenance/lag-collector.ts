@@ -9,7 +9,7 @@ import type { Task } from './task.js'
 /** Figures expire after this many turns without newer ones. */
 const TURNS = 3
 
-/** What a lag collector is made of. */
+/** Options of a {@link LagCollector}. */
 export interface LagCollectorOptions {
   readonly redis: RedisClient
   readonly partitions: readonly PartitionKeys[]
@@ -17,7 +17,7 @@ export interface LagCollectorOptions {
   readonly sinks: readonly string[]
   /** From one collection to the next, in ms. */
   readonly everyMs: number
-  /** Groups that nobody reads, as the stall check found; `undefined` before it has run. */
+  /** Number of stalled groups that the stall check found; `undefined` before it has run. */
   readonly stalled: () => number | undefined
 }
 

@@ -4,7 +4,7 @@ import type { RedisClient } from '../stream/redis.js'
 import type { Need, Trimmer } from '../stream/trim.js'
 import type { Task } from './task.js'
 
-/** What a log trimmer is made of. */
+/** Options of a {@link LogTrimmer}. */
 export interface LogTrimmerOptions {
   readonly redis: RedisClient
   readonly trimmer: Trimmer
@@ -18,7 +18,7 @@ export interface LogTrimmerOptions {
   readonly onTrimmed: (figures: { readonly removed: number; readonly bytes: number }) => void
 }
 
-/** Trims the log to its budget. A Redis that is full lets it: XTRIM only removes. */
+/** Trims the log to its budget. A full Redis allows it: XTRIM only removes. */
 export class LogTrimmer implements Task {
   readonly name = 'trim'
   readonly makesRoom = true
@@ -33,7 +33,7 @@ export class LogTrimmer implements Task {
     this.everyMs = options.everyMs
   }
 
-  /** What the last trim found that groups need; `undefined` where that was taken before. */
+  /** The needs of the groups that the last trim found; `undefined` when they were taken before. */
   takeNeeds(): readonly Need[] | undefined {
     const needs = this.#needs
     this.#needs = undefined

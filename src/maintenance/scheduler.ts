@@ -12,7 +12,7 @@ const LOOK_MS = 1_000
 /** Looks a lease, so that one that is late does not lose the election. */
 const LOOKS = 5
 
-/** What a scheduler is made of. */
+/** Options of a {@link Scheduler}. */
 export interface SchedulerOptions {
   /** Patient: see `openClient`. */
   readonly redis: RedisClient
@@ -21,7 +21,7 @@ export interface SchedulerOptions {
   readonly tasks: readonly Task[]
   /** After this time without a sign of life of the elected replica another one is elected, in ms. */
   readonly leaseMs: number
-  /** Logs what passes by itself. */
+  /** Logs a transient error. */
   readonly warn: (message: string) => void
   /** Called with a bug. */
   readonly onCrash: (error: unknown) => void
@@ -58,7 +58,7 @@ export class Scheduler {
   /**
    * Takes part in the election, and runs the tasks while elected, until `stopping` is aborted. Then a task that runs
    * ends at its next step, and another replica can be elected at once.
-   * @throws what is a bug; what Redis cannot do now is tried again
+   * @throws any error that is a bug; transient errors of Redis are retried
    */
   async run(stopping: AbortSignal): Promise<void> {
     const { redis } = this.#options
@@ -93,7 +93,7 @@ export class Scheduler {
     const { redis, prefix, tasks } = this.#options
     const elected = await this.#election.seek()
     if (!elected) {
-      // Another replica is: it runs what is to be run.
+      // Another replica is elected, and runs the tasks.
       this.#isFull = false
       await this.#jobs.leave()
       return
@@ -107,7 +107,7 @@ export class Scheduler {
     if (!this.#jobs.taken) this.#jobs.take((name) => this.#runNamed(name, stopping), tasks.length)
   }
 
-  /** Notes what Redis cannot do now. */
+  /** Logs a transient error, and remembers if Redis is full. */
   #failed(error: Error): void {
     this.#options.warn(error.message)
     if (!/\bOOM\b/.test(error.message)) return
@@ -127,11 +127,11 @@ export class Scheduler {
 
   async #runNamed(name: string, stopping: AbortSignal): Promise<void> {
     // Another version, that shares the schedule, may have tasks that this one does not know.
-    const task = this.#options.tasks.find((one) => one.name === name)
+    const task = this.#options.tasks.find((candidate) => candidate.name === name)
     if (task && !stopping.aborted) await this.#run(task, stopping)
   }
 
-  /** Runs a task, unless it runs. */
+  /** Runs a task, unless it is running. */
   #run(task: Task, stopping: AbortSignal): Promise<void> {
     const running = this.#running.get(task.name) ?? this.#perform(task, stopping)
     this.#running.set(task.name, running)

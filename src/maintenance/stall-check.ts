@@ -2,10 +2,10 @@ import type { StallWatch } from '../stream/stalled.js'
 import type { Need } from '../stream/trim.js'
 import type { Task } from './task.js'
 
-/** What a check has found counts for this many turns. */
+/** The result of a check expires after this many turns. */
 const TURNS = 3
 
-/** Names the groups that nobody reads, after each trim: the trim has asked Redis what each group needs. */
+/** Finds the stalled groups after each trim, which has read what each group needs from Redis. */
 export class StallCheck implements Task {
   readonly name = 'stalled'
   readonly makesRoom = false
@@ -22,12 +22,12 @@ export class StallCheck implements Task {
     readonly everyMs: number,
   ) {}
 
-  /** The groups that nobody reads, as far as this replica knows. */
+  /** The stalled groups, as far as this replica knows. */
   get groups(): readonly string[] {
     return this.#groups
   }
 
-  /** How many groups nobody reads; `undefined` where this replica has not checked lately. */
+  /** Number of stalled groups; `undefined` when this replica has not checked lately. */
   count(): number | undefined {
     return performance.now() - this.#at < TURNS * this.everyMs ? this.#groups.length : undefined
   }

@@ -3,7 +3,7 @@ import { RejectedError } from '../errors.js'
 import type { FeedRecord } from '../sinks/sink.js'
 import { parseTimestamp } from '../state/timestamp.js'
 import { type Entry, receivedAt } from '../stream/entry.js'
-import { type Decoded, decoder } from './decoder.js'
+import { type Decoded, decoder } from './decode.js'
 
 /** Makes the function that turns an entry into records of the clean feed: see {@link decoder}. It is pure. */
 export function createCleaner(contracts: readonly Contract[]): (entry: Entry) => Decoded<FeedRecord> {

@@ -2,7 +2,7 @@ import type { Command } from '../telemetry/command.js'
 import { ATTRIBUTE, commandSpan, MESSAGING_SYSTEM, OPERATION_TYPE_OF } from '../telemetry/names.js'
 import type { Kind, SpanAttributes } from '../telemetry/tracing.js'
 
-/** What spans say that work on a stream. @param operation as Redis calls it, in small letters; or `process` */
+/** Attributes of spans about a stream. @param operation Redis' name of it in lower case, or `process` */
 export function streamAttributes(operation: string, stream: string, group: string): SpanAttributes {
   return {
     [ATTRIBUTE.messagingSystem]: MESSAGING_SYSTEM,
@@ -18,11 +18,11 @@ export interface CommandSpan {
   readonly name: string
   readonly kind: Kind
   readonly attributes: SpanAttributes
-  /** The code of what it failed with. Never the message: a store's may quote the value that it refuses. */
+  /** The code of its error. Never the message: a store's message may quote the value that it refuses. */
   readonly failure: string | undefined
 }
 
-/** @param group the worker's. The clean feed, which is a stream, is shown as the log is */
+/** Describes the span of a command. The clean feed is a stream too, so it is shown like the log. @param group the worker's consumer group */
 export function spanOf(command: Command, group: string): CommandSpan {
   const { system, operation, target, count, reason } = command
   const failure = command.error === undefined ? undefined : codeOf(command.error)
@@ -40,7 +40,7 @@ export function spanOf(command: Command, group: string): CommandSpan {
     [ATTRIBUTE.storeOperation]: operation,
     [ATTRIBUTE.storeCollection]: target,
     [ATTRIBUTE.storeStatus]: failure,
-    // The conventions: a COPY is one operation, however many rows it takes; so is a find.
+    // By the conventions a COPY is one operation, however many rows it writes; so is a find.
     [ATTRIBUTE.storeBatch]: operation === 'bulkWrite' ? count : undefined,
   }
   return { name, kind: 'client', attributes, failure }

@@ -4,31 +4,85 @@ import type { Change } from '../sinks/sink.js'
 import { patch, type State, snapshot, tombstone } from '../state/state.js'
 import { parseTimestamp } from '../state/timestamp.js'
 import { makeVersion, type Position, type Version } from '../state/version.js'
-import { type Entry, receivedAt } from '../stream/entry.js'
-import { type Decoded, decoder } from './decoder.js'
+import { type Entry, isFor, placeOf, receivedAt } from '../stream/entry.js'
+import { NONE, readEvents, WHOLE_REQUEST } from './read.js'
 
-/** What decoding depends on. */
+/** What an entry means for one sink. */
+export interface Decoded<Item = Change> {
+  readonly entry: Entry
+  /** What the sink writes, in the order of the events: changes, or records of the clean feed. */
+  readonly changes: readonly Item[]
+  /** Events that the sink cannot take, by their index or WHOLE_REQUEST. */
+  readonly rejected: ReadonlyMap<number, RejectedError>
+  /** Name of the array in the body that the events stand in; `undefined`: the body is the event. */
+  readonly list: string | undefined
+}
+
+/**
+ * Makes an item for a sink from an event that has its contract's shape; `undefined` when the contract does not feed such a
+ * sink. The function that it returns throws a RejectedError for an event that it cannot understand.
+ */
+export type Maker<Item> = (
+  contract: Contract,
+) => ((event: unknown, origin: Position, entry: Entry) => Item) | undefined
+
+/**
+ * Makes the function that decodes an entry for a sink. No content of an entry makes it throw: one bad event of an array
+ * does not affect the others. Costs one JSON.parse and two compiled checks per entry, about 5 us for 700 B.
+ */
+export function decoder<Item>(
+  contracts: readonly Contract[],
+  sink: SinkName,
+  maker: Maker<Item>,
+): (entry: Entry) => Decoded<Item> {
+  const known = new Map(
+    contracts.map((contract) => [
+      contract.name,
+      { contract, make: contract.sinks.includes(sink) ? maker(contract) : undefined },
+    ]),
+  )
+  return (entry) => {
+    if (!isFor(entry, sink)) return nothing(entry)
+    const source = known.get(entry.source)
+    if (!source) {
+      const error = new RejectedError('unknown_type', `This version knows no contract "${entry.source}"`)
+      return { ...nothing(entry), rejected: new Map([[WHOLE_REQUEST, error]]) }
+    }
+    const { contract, make } = source
+    if (!make) return nothing(entry)
+    const alone = contract.list !== undefined && entry.origin?.index !== undefined
+    const { made, rejected } = readEvents(contract, entry.body, alone, (event, index) =>
+      make(event, placeOf(entry, index), entry),
+    )
+    return { entry, changes: made, rejected, list: alone ? undefined : contract.list }
+  }
+}
+
+function nothing<Item>(entry: Entry): Decoded<Item> {
+  return { entry, changes: [], rejected: NONE, list: undefined }
+}
+
+/** Options of a decoder. */
 export interface DecodeOptions {
   readonly contracts: readonly Contract[]
   readonly sink: SinkName
-  /** How much later than its receipt an event may claim to be, in ms: further in the future it would freeze its row. */
+  /** How far an event's timestamp may lie after its receipt, in ms; one further in the future would freeze its row. */
   readonly maxClockSkewMs: number
 }
 
 /**
- * Makes the function that turns an entry into changes: see {@link decoder}. It is pure: what is the future is told
- * by Redis' clock, which made the entry's id, and not by that of a worker. Nothing that an entry contains makes it
- * throw.
+ * Makes the function that turns an entry into changes: see {@link decoder}. It is pure: it judges future
+ * timestamps by Redis' clock, which made the entry's id, and not by the worker's. No content of an entry makes it throw.
  */
 export function createDecoder({ contracts, sink, maxClockSkewMs }: DecodeOptions): (entry: Entry) => Decoded {
   return decoder(contracts, sink, ({ name, mapEvent }) => {
     if (!mapEvent) return undefined
-    // Since the request stands where it does now: a redriven event may have become ripe meanwhile.
+    // By the entry's present id: the timestamp of a redriven event may no longer be in the future.
     return (event, origin, { id }) => toChange(name, mapEvent(event), origin, receivedAt(id) + maxClockSkewMs)
   })
 }
 
-/** @throws RejectedError where the event cannot be understood */
+/** @throws RejectedError when the event cannot be understood */
 function toChange(
   contract: string,
   fact: MappedEvent | UnknownType,

@@ -3,27 +3,27 @@ import { retryTransient } from '../retry.js'
 import type { Sink } from '../sinks/sink.js'
 import type { Report } from '../telemetry/command.js'
 
-/** How items are brought to a sink. */
+/** How items are written to a sink. */
 export interface DeliverOptions<Item> {
   readonly sink: Sink<Item>
-  /** Makes one item of those about the same thing: the items to write, and what each was made of. */
+  /** Joins items about the same entity: returns the items to write, and the items that each was made of. */
   readonly fold: (items: readonly Item[]) => Map<Item, readonly Item[]>
-  /** Most items in one write. */
+  /** Maximum number of items in one write. */
   readonly batch: number
-  /** Ends all attempts: what is not written then stays pending. */
+  /** Ends all attempts: the entries of items not written by then stay pending. */
   readonly signal: AbortSignal
   readonly onRetry: (error: TransientError, attempt: number, pauseMs: number) => void
-  /** Gets each command that the sink takes. */
+  /** Called with each command to the sink's store. */
   readonly report?: Report
 }
 
-/** For sinks that take every item as it is. */
+/** The `fold` of sinks that take every item as it is. */
 export function unfolded<Item>(items: readonly Item[]): Map<Item, readonly Item[]> {
   return new Map(items.map((item) => [item, [item]]))
 }
 
 /**
- * Brings items to a sink: folded, in writes of bounded size, again and again while the sink cannot.
+ * Writes items to a sink: folded, in writes of bounded size, retried while the sink fails transiently.
  * @returns the items that the sink refuses for good; all others are durable
  * @throws the signal's reason once it is aborted
  */
@@ -43,14 +43,14 @@ export async function deliver<Item>(
   return refused
 }
 
-/** Of several folded items that were refused only one may be guilty: each is tried for itself. */
+/** When a folded item is refused, perhaps only one of its parts is at fault: each is written alone. */
 async function eachAlone<Item>(
   parts: readonly Item[],
   options: DeliverOptions<Item>,
   refused: Map<Item, RejectedError>,
 ): Promise<void> {
   for (const part of parts) {
-    for (const [guilty, error] of await attempt([part], options)) refused.set(guilty, error)
+    for (const [item, error] of await attempt([part], options)) refused.set(item, error)
   }
 }
 

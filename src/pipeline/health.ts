@@ -23,7 +23,7 @@ export function countInto<Item extends SinkItem>(stats: WorkerStats): Partial<Wo
   }
 }
 
-/** Logs attempts that fail: of each cause one a minute. @param idsOf names the batch's trace */
+/** Logs failed attempts, at most one a minute for each cause. @param idsOf gets the batch's trace ids */
 export function warnAbout<Item extends SinkItem>(
   log: Logger,
   idsOf: (batch: Batch) => TraceIds = () => ({}),

@@ -1,12 +1,12 @@
 import { isExact } from '../../schemas/number.js'
 
-/** Without a run of digits or an exponent like these, every number in a text is exact. */
+/** Every number in a text is exact unless the text has a run of digits or an exponent like these. */
 const SUSPECT = /\d(?:[\d.]{15}|[eE][+-]?\d{3})/
 
 const [QUOTE, BACKSLASH, COMMA] = [0x22, 0x5c, 0x2c]
 const [OPEN_ARRAY, CLOSE_ARRAY, OPEN_OBJECT, CLOSE_OBJECT] = [0x5b, 0x5d, 0x7b, 0x7d]
 
-/** Whether there is a number anywhere in a JSON value: most events are texts alone. */
+/** Whether there is a number anywhere in a JSON value; most events have only strings. */
 export function holdsNumber(value: unknown): boolean {
   const left: unknown[] = [value]
   // A loop, not a recursion: a body may be nested deeper than the stack.
@@ -19,8 +19,8 @@ export function holdsNumber(value: unknown): boolean {
 }
 
 /**
- * The first number of a text that a double cannot hold, so that reading it changes it.
- * Costs a search through the text, 0.1 us for 700 B; only where that finds something, also a look at each number.
+ * Finds the first number in a text that a double cannot hold, so that parsing would change it.
+ * Costs a search through the text, 0.1 us for 700 B; only if that finds something, each number is checked too.
  * @param text valid JSON
  */
 export function inexactNumber(text: string): string | undefined {
@@ -43,7 +43,7 @@ function endOfTextString(text: string, start: number): number {
   }
 }
 
-/** The first string in a JSON value, names included, that is what is looked for. */
+/** Finds the first string in a JSON value, names included, that matches. */
 export function findString(value: unknown, isSought: (text: string) => boolean): string | undefined {
   const left: unknown[] = [value]
   // A loop, not a recursion: a body may be nested deeper than the stack.
@@ -59,11 +59,11 @@ export function findString(value: unknown, isSought: (text: string) => boolean):
 }
 
 /**
- * The elements of an array that is a member of a JSON object, each as the very bytes that it was sent in; they
- * share memory with the object. Of several members with the name the last counts, as with JSON.parse.
+ * Splits an array that is a member of a JSON object into its elements, each as the exact bytes that were sent; they share
+ * memory with the object. If several members have the name, the last counts, as with JSON.parse.
  * Costs two passes over the bytes.
  * @param json a valid JSON object in UTF-8
- * @param name of the member; none where there is no such array
+ * @param name name of the member; without such an array there are no elements
  */
 export function elementsOf(json: Buffer, name: string): Buffer[] {
   let elements: Buffer[] = []

@@ -2,17 +2,17 @@ import type { RejectedError } from '../errors.js'
 import type { Position } from '../state/version.js'
 import type { DeadLetter } from '../stream/dead-letter.js'
 import { type Entry, placeOf, receivedAt } from '../stream/entry.js'
-import type { Decoded } from './decoder.js'
+import type { Decoded } from './decode.js'
 import { elementsOf } from './json.js'
 import { WHOLE_REQUEST } from './read.js'
 
-/** Of nearly every entry. */
+/** The result for nearly every entry. */
 const NONE: readonly DeadLetter[] = []
 
 /**
- * The dead letters of an entry: one an event that was rejected. A letter about one event of an array holds the
- * bytes of that event alone, so that a request of 5,000 bad events does not become 5,000 copies of itself.
- * @param refused what the sink has refused, of this entry and others
+ * Makes the dead letters of an entry: one for each rejected event. A letter about one event of an array holds only the
+ * bytes of that event, so that a request of 5,000 bad events does not become 5,000 copies of itself.
+ * @param refused the items that the sink refused, of this entry and others
  */
 export function toLetters<Item extends { readonly origin: Position }>(
   decoded: Decoded<Item>,
@@ -39,7 +39,7 @@ function* refusals<Item extends { readonly origin: Position }>(
   }
 }
 
-/** A redriven entry keeps where it stood at first and when it died first; only the attempts go on. */
+/** A redriven entry keeps its original place and the time of its first dead letter; only the attempts increase. */
 function letterOf(
   entry: Entry,
   sink: string,
@@ -59,7 +59,7 @@ function letterOf(
   }
 }
 
-/** Tells the bytes of an event by its index. */
+/** Returns the function that gets the bytes of an event by its index. */
 function bodiesOf({ entry, list }: Decoded<unknown>): (index: number) => Buffer {
   if (list === undefined) return () => entry.body
   let elements: readonly Buffer[] | undefined
@@ -68,7 +68,7 @@ function bodiesOf({ entry, list }: Decoded<unknown>): (index: number) => Buffer 
     elements ??= elementsOf(entry.body, list)
     const element = elements[index]
     if (!element)
-      throw new Error(`Entry ${entry.id} has no event ${index} in its bytes, but one in its value`)
+      throw new Error(`Entry ${entry.id} has event ${index} in its parsed value, but not in its bytes`)
     return element
   }
 }

@@ -3,26 +3,26 @@ import type { SinkItem } from '../sinks/sink.js'
 import type { Outcome } from '../stream/acknowledge.js'
 import type { Entry } from '../stream/entry.js'
 import type { Command } from '../telemetry/command.js'
-import type { Decoded } from './decoder.js'
+import type { Decoded } from './decode.js'
 
-/** Entries that a worker takes in hand together. Its identity names it to an observer. */
+/** Entries that a worker processes together. Observers identify a batch by the object itself. */
 export interface Batch {
   readonly entries: readonly Entry[]
-  /** How often they had been delivered before; 0 for fresh ones. */
+  /** How often they were delivered before; 0 for new entries. */
   readonly deliveries: number
-  /** When the worker took them in hand, in ms of `performance.now()`. */
+  /** When the worker began to process them, in ms of `performance.now()`. */
   readonly begunAt: number
 }
 
-/** Gets what a worker does, in this order for each batch. It must not throw, and be quick: the worker waits. */
+/** Called at each step of a worker, in this order for each batch. It must not throw, and must be quick: the worker waits. */
 export interface WorkerObserver<Item extends SinkItem> {
-  /** A batch is in hand. @param commands that brought its entries */
+  /** A batch is in flight. @param commands the commands that read its entries */
   read(batch: Batch, commands: readonly Command[]): void
-  /** It is known what the entries mean for the sink. A poisonous entry is not decoded. */
+  /** The entries are decoded for the sink. A poisonous entry is not decoded. */
   decoded(batch: Batch, decoded: readonly Decoded<Item>[]): void
-  /** A command to the sink's store, or to the log, has come to its end. */
+  /** A command to the sink's store, or to the log, has ended. */
   sent(batch: Batch, to: 'sink' | 'log', command: Command): void
-  /** An attempt has failed, and will be made again. @param batch `undefined`: it was to bring one */
+  /** An attempt has failed and will be retried. @param batch `undefined`: the attempt was a read of a batch */
   retried(batch: Batch | undefined, error: TransientError, attempt: number, pauseMs: number): void
   /** Every event is durable in the sink, or refused for good. */
   written(batch: Batch, decoded: readonly Decoded<Item>[], refused: ReadonlyMap<Item, RejectedError>): void
@@ -32,17 +32,17 @@ export interface WorkerObserver<Item extends SinkItem> {
   abandoned(batch: Batch, error: unknown): void
 }
 
-/** Several observers as one; each gets what it has a method for. */
+/** Combines several observers into one; each is called for the methods it has. */
 export function together<Item extends SinkItem>(
   parts: readonly Partial<WorkerObserver<Item>>[],
 ): WorkerObserver<Item> {
   return {
-    read: (...told) => parts.forEach((part) => void part.read?.(...told)),
-    decoded: (...told) => parts.forEach((part) => void part.decoded?.(...told)),
-    sent: (...told) => parts.forEach((part) => void part.sent?.(...told)),
-    retried: (...told) => parts.forEach((part) => void part.retried?.(...told)),
-    written: (...told) => parts.forEach((part) => void part.written?.(...told)),
-    acknowledged: (...told) => parts.forEach((part) => void part.acknowledged?.(...told)),
-    abandoned: (...told) => parts.forEach((part) => void part.abandoned?.(...told)),
+    read: (...args) => parts.forEach((part) => void part.read?.(...args)),
+    decoded: (...args) => parts.forEach((part) => void part.decoded?.(...args)),
+    sent: (...args) => parts.forEach((part) => void part.sent?.(...args)),
+    retried: (...args) => parts.forEach((part) => void part.retried?.(...args)),
+    written: (...args) => parts.forEach((part) => void part.written?.(...args)),
+    acknowledged: (...args) => parts.forEach((part) => void part.acknowledged?.(...args)),
+    abandoned: (...args) => parts.forEach((part) => void part.abandoned?.(...args)),
   }
 }

@@ -4,25 +4,25 @@ import { explain, type Shape } from '../../schemas/shape.js'
 import { type Reason, RejectedError } from '../errors.js'
 import { elementsOf, findString, holdsNumber, inexactNumber } from './json.js'
 
-/** Index of a rejection that concerns the whole request. */
+/** Index of a rejection of the whole request. */
 export const WHOLE_REQUEST = -1
 
-/** Of nearly every request. */
+/** The rejections of nearly every request. */
 export const NONE: ReadonlyMap<number, RejectedError> = new Map()
 
-/** What a request means, event by event. */
+/** The events of a request, read one by one. */
 export interface Reading<T> {
   /** What was made of the events that could be read, in order. */
   readonly made: readonly T[]
-  /** The others by their index, or {@link WHOLE_REQUEST}. */
+  /** The errors of the other events by their index, or {@link WHOLE_REQUEST}. */
   readonly rejected: ReadonlyMap<number, RejectedError>
 }
 
 /**
- * Reads the events of a request: each is checked, and numbers that came as text are numbers where the contract
- * allows that. Never throws for what a body contains, and one bad event of an array does not harm its neighbours.
- * @param alone whether the body is one event of an array, and not the request that it came in
- * @param make is given each event that has its contract's shape; a RejectedError rejects that event
+ * Reads the events of a request: checks each, and turns numbers sent as text into numbers where the contract allows it.
+ * No content of a body makes it throw, and one bad event of an array does not affect the others.
+ * @param alone whether the body is one event of an array instead of the whole request
+ * @param make called with each event that has its contract's shape; if it throws a RejectedError, that event is rejected
  */
 export function readEvents<T>(
   contract: Contract,
@@ -44,7 +44,7 @@ export function readEvents<T>(
   attempt(WHOLE_REQUEST, () => {
     const text = readText(body)
     const value = parseJson(text)
-    // Half a surrogate pair can only come from an escape.
+    // Valid UTF-8 can have half a surrogate pair only as an escape.
     const mayHaveHalves = text.includes('\\u') && /\\u[dD][89a-fA-F]/.test(text)
     const inexactIn = holdsNumber(value)
       ? findInexact(text, body, alone ? undefined : contract.list)
@@ -75,7 +75,7 @@ function parseJson(text: string): unknown {
   }
 }
 
-/** @throws RejectedError with all errors, where a value has not the shape and cannot be coerced into it */
+/** @throws RejectedError with all errors when a value does not have the shape and cannot be coerced into it */
 function shaped(shape: Shape, value: unknown, reason: Reason): unknown {
   if (shape.matches(value)) return value
   const coerced = shape.coerce(value)
@@ -84,14 +84,14 @@ function shaped(shape: Shape, value: unknown, reason: Reason): unknown {
   throw new RejectedError(reason, explain(errors), { errors })
 }
 
-/** What no schema can see. @throws RejectedError where a string is no Unicode text */
+/** Checks what a schema cannot. @throws RejectedError when a string is not valid Unicode text */
 function checkUnicode(event: unknown): void {
   if (findString(event, (text) => !text.isWellFormed()) !== undefined) {
     throw invalid('A string holds half a surrogate pair, which is no Unicode text', 'unicode')
   }
 }
 
-/** Tells the number in an event, by its index, that a double cannot hold. The value no longer shows it. */
+/** Returns the function that finds a number in an event that a double cannot hold. The parsed value no longer shows it. */
 function findInexact(text: string, body: Buffer, list: string | undefined) {
   const inexact = inexactNumber(text)
   if (inexact === undefined || list === undefined) return () => inexact
@@ -99,7 +99,7 @@ function findInexact(text: string, body: Buffer, list: string | undefined) {
   return (index: number) => inexactNumber(elements[index]?.toString() ?? '')
 }
 
-/** @throws RejectedError where there is a number: it would be stored as another one */
+/** @throws RejectedError when there is such a number: it would be stored as a different one */
 function checkNumber(inexact: string | undefined): void {
   if (inexact === undefined) return
   const shown = inexact.slice(0, 100)

@@ -4,30 +4,29 @@ import type { Redriven } from '../stream/dead-letters/redrive.js'
 import type { Entry } from '../stream/entry.js'
 import { EDGE, type Origin } from '../stream/origin.js'
 import { createCleaner } from './clean.js'
-import { createDecoder } from './decode.js'
-import type { Decoded } from './decoder.js'
+import { createDecoder, type Decoded } from './decode.js'
 import { readEvents } from './read.js'
 
 /**
- * What never was an entry has no place in the log but that of its letter. No partition has so high a number, so
- * no entry has the same place.
+ * A letter from the edge never was an entry, so its place in the log is made from its own id. This offset is above every
+ * partition number, so no entry has the same place.
  */
 const EDGE_PARTITIONS = 256
 
-/** Why a letter would come back. */
+/** Why a letter would be dead-lettered again. */
 export interface Failure {
   readonly reason: string
   readonly message: string
 }
 
-/** What a redrive would come to. */
+/** The expected result of a redrive. */
 export interface RedrivePreview {
   readonly redriven: Redriven
-  /** Why it would be dead-lettered again; `undefined`: it would be brought to its sink, which may refuse it. */
+  /** Why it would be dead-lettered again; `undefined`: it would be written to its sink, which may refuse it. */
   readonly failure: Failure | undefined
 }
 
-/** Makes the function that tells what would become of a letter, by what this version knows of the contracts. */
+/** Makes the function that predicts the result of a letter's redrive, by the contracts of this version. */
 export function createJudge(
   contracts: readonly Contract[],
   maxClockSkewMs: number,
@@ -47,15 +46,15 @@ export function createJudge(
       const message = `${source} does not feed ${sink}, so nobody would take it`
       return { redriven, failure: { reason: 'unknown_type', message } }
     }
-    // The place that it would get now.
+    // The id that the entry would get now.
     const id = `${Date.now()}-0`
     const entry = { ...redriven.entry, partition, id, origin: redriven.origin }
     const meanings = [...decoders.values()].map((decode) => decode(entry))
-    // Of several events those that fail become letters of their own.
+    // If only some events fail, those become letters of their own.
     if (meanings.some(({ changes }) => changes.length > 0)) return { redriven, failure: undefined }
     const [failure] = meanings.flatMap(({ rejected }) => [...rejected.values()])
     if (failure || !contract || sink !== EDGE) return { redriven, failure }
-    // No sink that is read yet is fed: the shape alone can tell.
+    // No known sink takes this contract, so only the shape can be checked.
     const [misshapen] = readEvents(contract, body, false, () => undefined).rejected.values()
     return { redriven, failure: misshapen }
   }

@@ -1,23 +1,23 @@
 import type { RejectedError } from '../errors.js'
 import type { Position } from '../state/version.js'
 import { type Entry, receivedAt } from '../stream/entry.js'
-import type { Decoded } from './decoder.js'
+import type { Decoded } from './decode.js'
 import { type DeliverOptions, deliver } from './deliver.js'
 
-/** How entries are brought to a sink once more. */
+/** How entries are written to a sink again. */
 export interface ReplayOptions<Item> {
   readonly decode: (entry: Entry) => Decoded<Item>
   /** Left out in a dry run: nothing is written. */
   readonly delivery?: DeliverOptions<Item>
 }
 
-/** What a replay has come to so far. */
+/** The counts of a replay so far. */
 export interface ReplayTally {
-  /** Entries and events that the sink is fed with, by contract. */
+  /** Entries and events for the sink, by contract. */
   readonly contracts: Map<string, { entries: number; events: number }>
   /** Events that the sink could not take, by reason. */
   readonly refused: Map<string, number>
-  /** The first of those, for people. */
+  /** Descriptions of the first refused events, for people. */
   readonly examples: string[]
   /** Entries that are not for the sink. */
   others: number
@@ -26,10 +26,10 @@ export interface ReplayTally {
   last: number | undefined
 }
 
-/** So many refused events are described. */
+/** Maximum number of refused events that are described. */
 const DESCRIBED = 10
 
-/** A tally of nothing. */
+/** An empty tally. */
 export function newReplayTally(): ReplayTally {
   return {
     contracts: new Map(),
@@ -42,10 +42,10 @@ export function newReplayTally(): ReplayTally {
 }
 
 /**
- * Brings entries to a sink again, beside what its workers bring: `join` makes it safe. Nothing is acknowledged, and
- * what the sink refuses is counted, not dead-lettered: it has been, when it came first.
- * @param tally is added to once all of the entries are durable
- * @returns how many events were brought
+ * Writes entries to a sink again while its workers may run: `join` makes it safe. Nothing is acknowledged. Events that the
+ * sink refuses are counted and not dead-lettered, because they were dead-lettered at their first delivery.
+ * @param tally updated once all of the entries are durable
+ * @returns how many events were written
  * @throws the signal's reason once it is aborted; what is a bug
  */
 export async function replayEntries<Item extends { readonly origin: Position }>(

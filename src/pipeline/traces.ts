@@ -14,10 +14,10 @@ import {
   type Tracing,
 } from '../telemetry/tracing.js'
 import { spanOf, streamAttributes } from './command-span.js'
-import type { Decoded } from './decoder.js'
+import type { Decoded } from './decode.js'
 import type { Batch, WorkerObserver } from './observer.js'
 
-/** A store may be away for days: more than these are left out in the middle. */
+/** Limits, because a store may be away for days: above them, items in the middle are dropped. */
 const MOST_RETRIES = 32
 const MOST_COMMANDS = 5_000
 
@@ -27,14 +27,14 @@ interface Retry {
   readonly message: string
 }
 
-/** A batch that has at least one entry that is traced. */
+/** A batch with at least one traced entry. */
 interface TracedBatch {
   readonly batch: Batch
   readonly span: Span
   readonly startTime: number
-  /** The entries that get a span. One that is for other sinks leaves none here. */
+  /** The entries that get a span; entries for other sinks get none. */
   readonly traced: Set<Entry>
-  /** Those of which something is durable in the sink. */
+  /** The entries with at least one event durable in the sink. */
   readonly committed: Set<Entry>
   committedAt: number
   readonly commands: Command[]
@@ -43,11 +43,11 @@ interface TracedBatch {
 
 /**
  * The spans of a worker. A root span stands for the batch; it links to the traced messages in it, and its children are
- * the commands as they were. Each traced entry goes on in the trace that its request began with one span, `process`,
- * that links to the batch's. A redriven entry begins a trace, for its request may be weeks old, and links to that.
+ * its commands. Each traced entry continues its request's trace with one span, `process`, which links to the batch's
+ * span. A redriven entry begins a new trace, because its request may be weeks old, and links to the request's trace.
  *
- * All spans are made at the end, parents first. A worker that is killed leaves none without its parent: the one that
- * takes its entries over tells the story. What the edge has not sampled costs a look at a field.
+ * All spans are made at the end, parents first. So a killed worker leaves no span without its parent; the worker that
+ * claims its entries makes the spans. An entry that the edge has not sampled costs one field access.
  */
 export class WorkerTraces<Item extends SinkItem> implements Partial<WorkerObserver<Item>> {
   readonly #batches = new WeakMap<Batch, TracedBatch>()
@@ -64,7 +64,7 @@ export class WorkerTraces<Item extends SinkItem> implements Partial<WorkerObserv
     this.#streams = new Map(partitions.map(({ partition, events }) => [partition, events]))
   }
 
-  /** Names a batch's trace to the log. */
+  /** Returns a batch's trace ids for the log. */
   idsOf(batch: Batch): TraceIds {
     return traceIds(this.#batches.get(batch)?.span.traceparent ?? '')
   }
@@ -176,7 +176,7 @@ export class WorkerTraces<Item extends SinkItem> implements Partial<WorkerObserv
       {
         parent: origin === undefined ? trace : undefined,
         links: origin === undefined ? [whole] : [whole, { traceparent: trace }],
-        // Not by spread: that takes ten times as long.
+        // Not spread, which takes ten times as long.
         attributes: Object.assign({}, shared, {
           [ATTRIBUTE.messageId]: id,
           [ATTRIBUTE.source]: source,
@@ -220,14 +220,14 @@ function endSpan(span: Span, failure: string | undefined, at: number): void {
   else span.fail(failure, undefined, at)
 }
 
-/** Links to the spans that appended these entries: to the first of them where they are more than a span may have. */
+/** Links to the spans that appended these entries; only to the first ones if there are more than a span may have. */
 function linksTo(traced: readonly Entry[]): SpanLink[] {
   return traced
     .slice(0, MAX_LINKS)
     .map(({ trace, id }) => ({ traceparent: trace, attributes: { [ATTRIBUTE.messageId]: id } }))
 }
 
-/** Adds to a list that keeps its beginning and its end: above `most` one goes from the middle. */
+/** Appends to a list; above `most` items, drops one from the middle. */
 function keepEnds<T>(list: T[], one: T, most: number): void {
   list.push(one)
   if (list.length > most) list.splice(most >> 1, 1)

@@ -6,7 +6,7 @@ import type { Command } from '../telemetry/command.js'
 import { type Histogram, type Labels, type Series, SHORT } from '../telemetry/histogram.js'
 import type { Metrics } from '../telemetry/metrics.js'
 import { ATTRIBUTE, DEAD_LETTERS, LABEL, METRIC, OPERATION_DURATION } from '../telemetry/names.js'
-import type { Decoded } from './decoder.js'
+import type { Decoded } from './decode.js'
 import type { Batch, WorkerObserver } from './observer.js'
 
 /** Upper bounds of buckets from receipt to commit, in seconds. */
@@ -20,15 +20,15 @@ const BATCH = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000]
 export interface PoolFigures {
   readonly idle: number
   readonly inUse: number
-  /** Those who wait for a connection. */
+  /** Requests that wait for a connection. */
   readonly waiting: number
 }
 
-/** What a worker tells when it is asked. */
+/** A worker's state, read at each export. */
 export interface WorkerState {
-  /** Whether its store does not take what it writes. */
+  /** Whether its store is failing its writes. */
   failing(): boolean
-  /** Of its store, where it has a pool. */
+  /** The pool of its store, if it has one. */
   pool?(): PoolFigures
 }
 
@@ -126,7 +126,7 @@ export class WorkerMetrics<Item extends SinkItem> implements Partial<WorkerObser
         this.#age.record(seconds(now - received))
         lag.record(seconds(now - (change.eventTime ?? received)))
       }
-      // What could not be read has no time of its own.
+      // An event that could not be read has no timestamp of its own.
       for (let i = 0; i < rejected.size; i++) this.#die(now - received)
     }
   }
@@ -136,7 +136,7 @@ export class WorkerMetrics<Item extends SinkItem> implements Partial<WorkerObser
     for (const { entry, letters } of outcomes) {
       for (const { reason } of letters) {
         this.#deadLettered(1, { ...this.#sink, [LABEL.reason]: reason })
-        // The worker has not looked into a poisonous entry: it has no time of its own, either.
+        // The worker has not parsed a poisonous entry, so there is no timestamp, either.
         if (reason === 'poison') this.#die(now - receivedAt(entry.id))
       }
     }
@@ -151,7 +151,7 @@ export class WorkerMetrics<Item extends SinkItem> implements Partial<WorkerObser
     this.#operations.record(durationMs, { [ATTRIBUTE.operationName]: operation })
   }
 
-  /** What has not happened yet is 0 and not absent, so that the first time is seen as an increase. */
+  /** Begins counters at 0, so that a query sees the first event as an increase. */
   #beginAtZero(): void {
     this.#consumed(0, this.#group)
     this.#redelivered(0, this.#sink)
@@ -161,7 +161,7 @@ export class WorkerMetrics<Item extends SinkItem> implements Partial<WorkerObser
   }
 }
 
-/** Durations by labels that are known only as calls come; there are a handful. */
+/** Durations by labels that are known only when a command is recorded; there are a handful. */
 class CommandDurations {
   readonly #series = new Map<string, Series>()
 

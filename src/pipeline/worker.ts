@@ -9,49 +9,49 @@ import type { StaleEntry } from '../stream/reaper.js'
 import { askRedis } from '../stream/redis.js'
 import type { Command } from '../telemetry/command.js'
 import { BoundedConcurrency } from './bounded-concurrency.js'
-import type { Decoded } from './decoder.js'
+import type { Decoded } from './decode.js'
 import { type DeliverOptions, deliver } from './deliver.js'
 import { toLetters } from './letters.js'
 import type { Batch, WorkerObserver } from './observer.js'
 import { WHOLE_REQUEST } from './read.js'
 
-/** Leftovers are taken over so long at a stretch, in ms; then fresh entries have their turn. */
+/** Stale entries are claimed for this time at a stretch, in ms; then new entries are read. */
 const STRETCH_MS = 200
 
-/** What a worker is made of. */
+/** Options of a worker. */
 export interface WorkerOptions<Item extends SinkItem> {
   readonly consumer: Consumer
   readonly decode: (entry: Entry) => Decoded<Item>
   readonly fold: DeliverOptions<Item>['fold']
   readonly sink: Sink<Item>
-  /** Most items in one write. */
+  /** Maximum number of items in one write. */
   readonly batch: number
-  /** Batches that are written at a time; default: 1. */
+  /** Maximum number of batches written at a time; default: 1. */
   readonly writes?: number
-  /** An entry that was delivered so often and never acknowledged is dead-lettered: it ends its workers. */
+  /** An entry delivered this often without being acknowledged is dead-lettered, because it crashes its workers. */
   readonly maxDeliveries: number
   readonly observer: WorkerObserver<Item>
-  /** Gets signs of life. */
+  /** Receives signs of life. */
   readonly progress: Progress
 }
 
-/** Gets each attempt that failed for the time being. */
+/** Called with each attempt that failed transiently. */
 type OnRetry = (error: TransientError, attempt: number, pauseMs: number) => void
 
 /** Work on one batch. */
 interface Work<Item extends SinkItem> extends WorkerOptions<Item> {
   readonly inHand: Batch
-  /** Gives it up. */
+  /** Ends the work on it. */
   readonly signal: AbortSignal
   readonly onRetry: OnRetry
 }
 
 /**
- * Reads, decodes, writes, settles, until `stopping` is aborted; then it finishes what it has read. While batches are
- * written the next one is read and decoded. Only what is durable is acknowledged: a crash anywhere leaves entries pending,
- * and they are delivered again, which changes nothing.
- * @param giveUp ends retries too: what is not written by then stays pending for another worker
- * @throws what is a bug
+ * Reads, decodes, writes and acknowledges until `stopping` is aborted; then finishes what it has read. While batches are
+ * written, the next one is read and decoded. Only durable entries are acknowledged: a crash anywhere leaves entries
+ * pending, and they are delivered again, which changes nothing.
+ * @param giveUp ends retries too: entries not written by then stay pending for another worker
+ * @throws any error that is a bug
  */
 export async function runWorker<Item extends SinkItem>(
   options: WorkerOptions<Item>,
@@ -71,7 +71,7 @@ export async function runWorker<Item extends SinkItem>(
       ),
     )
   const writing = new BoundedConcurrency(writes)
-  // A batch that has failed ends the worker at once, though nothing more may come.
+  // A failed batch ends the worker at once, even if no more entries arrive.
   const ending = AbortSignal.any([stopping, writing.failed])
   const readAhead = () => {
     const commands: Command[] = []
@@ -98,7 +98,7 @@ export async function runWorker<Item extends SinkItem>(
     for (const end = performance.now() + STRETCH_MS; !stopping.aborted && performance.now() < end; ) {
       const commands: Command[] = []
       const take = () => consumer.claim((command) => commands.push(command))
-      const stale = await patiently('take over entries', take)
+      const stale = await patiently('claim entries', take)
       if (!stale) return
       const batch = inHand([stale.entry], stale.deliveries)
       observer.read(batch, commands)
@@ -109,7 +109,7 @@ export async function runWorker<Item extends SinkItem>(
   for (let ahead = readAhead(); ; ) {
     const { entries, commands } = await ahead
     if (entries.length === 0 && ending.aborted) return await writing.idle()
-    // While stale entries are worked on nothing else is in hand: what ends this worker then is one of them.
+    // While a stale entry is processed no other entry is in flight, so if the worker crashes, that entry is the cause.
     const { staleDue } = consumer
     if (!staleDue) ahead = readAhead()
     if (entries.length > 0) {
@@ -129,14 +129,14 @@ function inHand(entries: readonly Entry[], deliveries = 0): Batch {
   return { entries, deliveries, begunAt: performance.now() }
 }
 
-/** An entry that was delivered before. Once the store is to blame for a failure, this delivery does not count. */
+/** Processes an entry that was delivered before. If the store causes a failure, this delivery does not count. */
 async function processAlone<Item extends SinkItem>(stale: StaleEntry, work: Work<Item>): Promise<Outcome[]> {
   const { entry, deliveries } = stale
   const { consumer, maxDeliveries, sink } = work
   if (deliveries >= maxDeliveries) return [poisoned(entry, deliveries, sink.name)]
   const onRetry: OnRetry = (error, attempt, pauseMs) => {
     work.onRetry(error, attempt, pauseMs)
-    // Where Redis cannot do it either, the delivery counts: it takes many such moments to matter.
+    // If Redis fails too, the delivery counts: only many such failures would matter.
     if (attempt === 1) consumer.resetDeliveryCount(stale).catch(() => undefined)
   }
   return await process([work.decode(entry)], { ...work, onRetry })
@@ -146,7 +146,7 @@ function poisoned(entry: Entry, deliveries: number, sink: string): Outcome {
   const error = new RejectedError(
     'poison',
     `It was delivered ${deliveries} times, and each time the ${sink} worker that had it ended or hung before it ` +
-      'could say what became of it. Look for what the workers died of, then redrive it',
+      'acknowledged it. Look for what the workers died of, then redrive it',
   )
   const nothing = { entry, changes: [], list: undefined }
   const rejected = new Map([[WHOLE_REQUEST, error]])

@@ -1,6 +1,6 @@
 import { join, type State } from './state.js'
 
-/** Something that is said of one entity. */
+/** A change of one entity. */
 interface Keyed {
   readonly entity: object
   readonly key: string
@@ -8,9 +8,9 @@ interface Keyed {
 }
 
 /**
- * Joins what a batch says of the same entity, so that each key is written once.
- * @returns for every entity one change with the joined state, and the changes that it was made of, in the
- * order of their first appearance
+ * Joins a batch's changes of the same entity, so that each key is written once.
+ * @returns for every entity one change with the joined state, and the changes that it was made of, in the order of
+ * first appearance
  */
 export function fold<T extends Keyed>(changes: Iterable<T>): Map<T, readonly T[]> {
   const byEntity = new Map<object, Map<string, T[]>>()

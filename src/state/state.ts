@@ -7,7 +7,7 @@ export interface Field {
 }
 
 /**
- * What is known of one entity: a join-semilattice (docs/decisions/0005-state-is-a-join.md). The base is the newest
+ * The known state of one entity: a join-semilattice (docs/decisions/0005-state-is-a-join.md). The base is the newest
  * snapshot or delete; beside it stand only fields that are as new as the base or newer. A field that is missing here
  * is absent since the base.
  */
@@ -20,7 +20,7 @@ export interface State {
   readonly fields: ReadonlyMap<string, Field>
 }
 
-/** Nothing is known. The neutral element of {@link join}. */
+/** The empty state, the neutral element of {@link join}. */
 export const UNKNOWN: State = { version: NO_VERSION, deleted: false, fields: new Map() }
 
 /** The whole entity as of `version`: fields that are not named here are gone. */
@@ -28,7 +28,7 @@ export function snapshot(version: Version, values: Iterable<readonly [string, un
   return { version, deleted: false, fields: fieldsAt(version, values) }
 }
 
-/** Some fields as of `version`; nothing is said of the others. */
+/** Some fields as of `version`; the others stay unknown. */
 export function patch(version: Version, values: Iterable<readonly [string, unknown]>): State {
   return { version: NO_VERSION, deleted: false, fields: fieldsAt(version, values) }
 }

@@ -29,7 +29,7 @@ export function parseTimestamp(text: string): number | undefined {
   return (midnight(year, month, day) + seconds * 1_000) * 1_000 + microsIn(text, end)
 }
 
-/** The number that so many digits make; NaN where one of them is none. */
+/** Reads `count` digits as a number; NaN when one of them is not a digit. */
 function digits(text: string, at: number, count: number): number {
   let number = 0
   for (let i = at; i < at + count; i++) {
@@ -51,7 +51,7 @@ function hasSeparators(text: string): boolean {
   )
 }
 
-/** NaN for a month that is none. */
+/** Days of a month; NaN for an invalid month. */
 function daysOf(year: number, month: number): number {
   if (month !== 2) return month <= 12 ? 30 + ((month + (month >> 3)) & 1) : Number.NaN
   return year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0) ? 29 : 28
@@ -68,7 +68,7 @@ function endOfFraction(text: string): number {
   if (text.charCodeAt(FRACTION_AT) !== POINT) return FRACTION_AT
   let end = FRACTION_AT + 1
   while (digits(text, end, 1) >= 0) end++
-  // A point alone is none, and no offset either.
+  // A point without digits is neither a fraction nor an offset.
   return end === FRACTION_AT + 1 ? FRACTION_AT : end
 }
 

@@ -12,7 +12,7 @@
  */
 export type Version = string
 
-/** Older than every version: what is known of an entity that nothing has been said of. */
+/** Older than every version: the version of an entity without any event. */
 export const NO_VERSION: Version = ''
 
 /** What an event does to its entity; at the same timestamp a later one in this list wins. */

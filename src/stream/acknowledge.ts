@@ -8,13 +8,13 @@ import { loadScript } from './scripts.js'
 
 const deadLetter = loadScript('dead-letter')
 
-/** What became of one entry: delivered, but for the letters. */
+/** The result of one entry: its events were delivered, except those in the dead letters. */
 export interface Outcome {
   readonly entry: Entry
   readonly letters: readonly DeadLetter[]
 }
 
-/** The group that acknowledges. */
+/** The consumer group that acknowledges, and its connection. */
 export interface Group {
   readonly commands: RedisClient
   readonly partitions: readonly PartitionKeys[]
@@ -22,10 +22,10 @@ export interface Group {
 }
 
 /**
- * Acknowledges entries whose outcome is durable: with one XACK a partition, or, where an entry has dead letters, together
- * with them in one atomic script.
- * @param report gets each command
- * @throws what Redis or the connection answers; acknowledging again changes nothing
+ * Acknowledges entries whose outcome is durable: one XACK per partition. An entry with dead letters is acknowledged in
+ * the same atomic script that adds them.
+ * @param report called with each command
+ * @throws the error of Redis or the connection; acknowledging again changes nothing
  */
 export async function acknowledge(
   { commands, partitions, group }: Group,

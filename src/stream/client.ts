@@ -2,26 +2,26 @@ import { Cluster, type ClusterOptions, type Redis } from 'ioredis'
 import { TransientError } from '../errors.js'
 import { askRedis, connectRedis, createRedis, type Manner, optionsOf, type RedisClient } from './redis.js'
 
-/** Of every Redis Cluster. */
+/** Number of slots of every Redis Cluster. */
 const SLOTS = 16_384
 
 /**
- * What every connection to a Cluster has in common. Commands go to masters alone. What a patient one waits for is
- * over after about a second: then the command fails, and whoever sent it tries again.
+ * Options of every connection to a Cluster. Commands go to masters only. Even on a patient connection a command waits
+ * for about a second at most: then it fails, and its caller retries it.
  */
 const COMMON = {
   lazyConnect: true,
-  // A Cluster that has lost a master serves the other slots, and says itself what it cannot do.
+  // A Cluster that has lost a master still serves the other slots, and refuses commands for the lost ones.
   enableReadyCheck: false,
-  // A frozen master redirects nobody: only asking the others tells who has taken its place.
+  // A frozen master sends no redirections: only the other nodes know which node replaced it.
   slotsRefreshInterval: 5_000,
-  // As it was given, because a certificate names the host and not its address.
+  // Keeps the host name, because a certificate names the host and not its address.
   dnsLookup: (address, done) => done(null, address),
 } satisfies ClusterOptions
 
 /**
- * ioredis sends a command again whose connection was lost, unless these are 0. It still follows redirections: what
- * is redirected has not been run.
+ * Unless these are 0, ioredis resends a command whose connection was lost. It still follows redirections: Redis has not
+ * run a command that it redirects.
  */
 const FAIL_FAST = {
   enableOfflineQueue: false,
@@ -30,11 +30,11 @@ const FAIL_FAST = {
 } satisfies ClusterOptions
 
 /**
- * Connects to what REDIS_URL names, and waits until it answers; from then on it reconnects by itself.
+ * Connects to the Redis of REDIS_URL and waits until it answers; after that the connection reconnects by itself.
  * @param urls `redis://` or `rediss://`: one server, or any nodes of one Redis Cluster, comma-separated
- * @param manner what becomes of a command while Redis is away
- * @param onError is told of every connection error
- * @throws TransientError that names the host where it does not answer
+ * @param manner whether a command fails at once or waits while Redis is away
+ * @param onError called with every connection error
+ * @throws TransientError that names the host when it does not answer
  */
 export async function openClient(
   urls: string,
@@ -56,8 +56,8 @@ export async function openClient(
 }
 
 /**
- * Whether Redis serves every key now.
- * @throws TransientError with the cause where it does not, as a Cluster that has lost a master
+ * Checks that Redis serves every key now.
+ * @throws TransientError with the cause when it does not, such as a Cluster that has lost a master
  */
 export async function checkRedis(redis: RedisClient): Promise<void> {
   await askRedis('serve all keys', async () => {
@@ -107,12 +107,12 @@ async function openCluster(
     const what = `The Redis Cluster of ${host}:${port} does not answer (${String(cause)})`
     throw new TransientError(`${what}. Is REDIS_URL right?`, { cause })
   }
-  // A node that is down now is not needed to begin with.
+  // A node that is down now is not needed at the start.
   await Promise.allSettled(cluster.nodes('master').map((node) => node.ping()))
   return cluster
 }
 
-/** ioredis connects to a node with the first command; fail-fast, the next ones would fail until it is connected. */
+/** ioredis connects to a node with its first command; in fail-fast mode the next commands would fail until then. */
 function connectSoon(node: Redis): void {
   setImmediate(() => {
     if (node.status === 'wait') node.connect().catch(() => undefined)

@@ -14,35 +14,35 @@ import { loadScript } from './scripts.js'
 
 const retire = loadScript('retire')
 
-/** How long one read waits for entries; also how long a stop may take to be noticed. */
+/** How long one read waits for entries, in ms; a stop is noticed after this time at the latest. */
 const BLOCK_MS = 1_000
-/** A batch aims at no more than this, so that large bodies do not fill the memory. */
+/** Target size of a batch in bytes, at most, so that large bodies do not fill the memory. */
 const BATCH_BYTES = 16 * 1024 * 1024
 
-/** What a consumer is made of. */
+/** Options of a {@link Consumer}. */
 export interface ConsumerOptions {
-  /** For blocking reads alone: other commands would wait behind them. */
+  /** Connection for blocking reads only: other commands would wait behind them. */
   readonly reader: RedisClient
-  /** For everything else. Both patient: see `createRedis`. */
+  /** Connection for everything else. Both connections are patient: see `createRedis`. */
   readonly commands: RedisClient
   readonly partitions: readonly PartitionKeys[]
-  /** Name of the group: the sink's. */
+  /** Name of the consumer group, which is the sink's name. */
   readonly group: string
   /** Most entries in a batch. */
   readonly batch: number
   /** How long to wait for a fuller batch, in ms. */
   readonly lingerMs: number
-  /** After this time of silence another consumer takes over what this one holds, in ms. */
+  /** When this consumer is silent for this long, another one claims its pending entries, in ms. */
   readonly leaseMs: number
-  /** After this time of silence a consumer that holds nothing is removed from the group, in ms; default: an hour. */
+  /** A consumer without pending entries is removed from the group after this time of silence, in ms; default: an hour. */
   readonly goneMs?: number
-  /** Is told of each answer to a read, though nothing may have come. */
+  /** Called after each reply to a read, even an empty one. */
   readonly onPoll?: () => void
 }
 
 /**
- * One member of a consumer group. An entry that it has read is its own until it is settled; it renews its
- * lease on them, so only a consumer that is gone, or hangs, loses them to another.
+ * One member of a consumer group. An entry that it has read stays its own until it is acknowledged. It renews the lease
+ * on its entries, so another consumer claims them only when this one has died or hangs.
  */
 export class Consumer {
   readonly name =
@@ -51,7 +51,7 @@ export class Consumer {
   readonly #held: InFlightEntries
   readonly #reader: Reader
   readonly #reaper: Reaper
-  /** Of an entry of the last batch; at first of the largest that the edge takes by default. */
+  /** Average size of an entry of the last batch; at first the largest size that the edge accepts by default. */
   #averageBytes = 1024 * 1024
   /** Whether a reply to a read may have been lost. */
   #mayHaveLost = false
@@ -70,7 +70,7 @@ export class Consumer {
   async createGroups(): Promise<void> {
     const { commands, partitions, group } = this.#options
     for (const { events } of partitions) {
-      // A Redis that is full refuses to create even what is there; and what is there works, and makes room.
+      // A full Redis refuses to create a group even where it exists; the worker of an existing group can run and make room.
       if ((await readGroups(commands, events)).has(group)) continue
       try {
         await commands.xgroup('CREATE', events, group, '0', 'MKSTREAM')
@@ -80,16 +80,16 @@ export class Consumer {
     }
   }
 
-  /** Whether entries are to be looked for that others have read and not settled: see {@link claim}. */
+  /** Whether it is time to look for stale pending entries of other consumers: see {@link claim}. */
   get staleDue(): boolean {
     return this.#reaper.due
   }
 
   /**
-   * Reads the next batch: what was delivered to it and never came, or else what nobody has read yet.
-   * @param report gets the commands that brought entries
-   * @returns nothing once `stopping` is aborted, or {@link staleDue}
-   * @throws an error that `redisError` can tell to be passing or not
+   * Reads the next batch: entries whose reply was lost, or else new entries.
+   * @param report called with the commands that returned entries
+   * @returns an empty batch once `stopping` is aborted, or when {@link staleDue} and there are no entries
+   * @throws an error that `redisError` classifies as transient or not
    */
   async read(stopping: AbortSignal, report?: Report): Promise<Entry[]> {
     while (!stopping.aborted) {
@@ -108,10 +108,10 @@ export class Consumer {
   }
 
   /**
-   * Takes over one entry of a consumer that has been silent for a lease. It may be the one that ended that
-   * consumer, so nothing else should be in hand.
-   * @param report gets the command that brought it
-   * @returns nothing where there is none, for the time being
+   * Claims one entry of a consumer that has been silent for a lease. The entry may be what crashed that consumer, so
+   * no other entry should be in flight.
+   * @param report called with the command that returned it
+   * @returns `undefined` when there is none for now
    * @throws as {@link read}
    */
   async claim(report?: Report): Promise<StaleEntry | undefined> {
@@ -123,32 +123,32 @@ export class Consumer {
         (found) => (found ? 1 : 0),
       )
       if (!stale) return undefined
-      // Its own lease could not be renewed in time.
+      // This consumer's own entry: its lease could not be renewed in time.
       if (this.#held.has(stale.entry.partition, stale.entry.id)) continue
       this.#held.add([stale.entry])
       return stale
     }
   }
 
-  /** Does not count this delivery: the entry has done no harm, whatever becomes of this process now. */
+  /** Takes this delivery out of the count: the entry did not crash the worker, even if this process ends now. */
   async resetDeliveryCount({ entry, deliveries }: StaleEntry): Promise<void> {
     const { commands, partitions, group } = this.#options
     const keys = partitions.find(({ partition }) => partition === entry.partition)
-    if (!keys) throw new Error(`nobody reads partition ${entry.partition}`)
+    if (!keys) throw new Error(`This consumer does not read partition ${entry.partition}`)
     const claim = [keys.events, group, this.name, 0, entry.id, 'RETRYCOUNT', deliveries, 'JUSTID'] as const
     await commands.call('XCLAIM', ...claim)
   }
 
   /**
-   * Settles entries whose fate is durable: acknowledged, or with their dead letters in one atomic script.
-   * @param report gets each command
+   * Acknowledges entries whose outcome is durable; an entry with dead letters in one atomic script with them.
+   * @param report called with each command
    */
   async acknowledge(outcomes: readonly Outcome[], report?: Report): Promise<void> {
     await acknowledge(this.#options, outcomes, report)
     this.#held.remove(outcomes.map(({ entry }) => entry))
   }
 
-  /** Leaves the group, unless entries are still pending: another member takes those over. */
+  /** Leaves the group, unless it still has pending entries: another consumer claims those. */
   async close(): Promise<void> {
     this.#held.close()
     for (const { events } of this.#options.partitions) {
@@ -159,11 +159,11 @@ export class Consumer {
   async #linger(entries: Entry[], stopping: AbortSignal, report?: Report): Promise<void> {
     const end = performance.now() + this.#options.lingerMs
     while (!stopping.aborted && entries.length < this.#batchSize()) {
-      const restMs = Math.floor(end - performance.now())
-      if (restMs < 1) return
+      const remainingMs = Math.floor(end - performance.now())
+      if (remainingMs < 1) return
       const room = this.#batchSize() - entries.length
-      // What has been read must not be forgotten: the next read will meet the error again.
-      const more = await this.#readNew(Math.min(restMs, BLOCK_MS), room, report).catch(() => undefined)
+      // The entries read so far must not be lost: the next read will meet the error again.
+      const more = await this.#readNew(Math.min(remainingMs, BLOCK_MS), room, report).catch(() => undefined)
       if (!more) return
       this.#held.add(more)
       entries.push(...more)
@@ -173,7 +173,7 @@ export class Consumer {
   async #next(blockMs: number | undefined, report?: Report): Promise<Entry[]> {
     if (this.#mayHaveLost) {
       const { commands, partitions, group } = this.#options
-      // Before it looks: the connection may break again meanwhile.
+      // Reset before the fetch: the connection may break again during it.
       this.#mayHaveLost = false
       const fetch = () => fetchLost(commands, partitions, group, this.name, this.#held)
       const lost = await this.#fetch(OPERATION.fetchLost, report, fetch, ({ entries }) => entries.length)
@@ -183,7 +183,7 @@ export class Consumer {
     return await this.#readNew(blockMs, this.#batchSize(), report)
   }
 
-  /** @param blockMs how long to wait for entries; `undefined`: not at all */
+  /** @param blockMs how long to wait for entries, in ms; `undefined`: not at all */
   async #readNew(blockMs: number | undefined, count: number, report?: Report): Promise<Entry[]> {
     const { group } = this.#options
     try {
@@ -196,19 +196,19 @@ export class Consumer {
     }
   }
 
-  /** Reports a command that brings entries, unless it has brought none. @param countOf of its result */
+  /** Runs a command and reports it if it returned entries. @param countOf counts the entries of its result */
   #fetch<T>(
     operation: Command['operation'],
     report: Report | undefined,
     send: () => Promise<T>,
     countOf: (result: T) => number,
   ): Promise<T> {
-    const tell = (timing: Timing, result?: T) => {
+    const reportFetch = (timing: Timing, result?: T) => {
       const count = result === undefined ? 0 : countOf(result)
       const target = nameOfAll(this.#options.partitions, 'events')
       if (count > 0) report?.({ system: 'redis', operation, target, count, ...timing })
     }
-    return timed(send, report && tell)
+    return timed(send, report && reportFetch)
   }
 
   #batchSize(): number {

@@ -4,18 +4,18 @@ import { eventIdOf } from './dead-letters/event-id.js'
 import type { NewEntry } from './entry.js'
 import { EDGE } from './origin.js'
 
-/** Something that was received and can never be delivered as it is, kept with all that explains it. */
+/** An event or request that cannot be delivered as it is, kept with everything that explains why. */
 export interface DeadLetter {
   readonly reason: Reason
-  /** What exactly, for a person. */
+  /** The exact cause, for people. */
   readonly message: string
-  /** All that is wrong, one by one, where that is a matter of shape. */
+  /** Each validation error, where the shape is wrong. */
   readonly errors: readonly ValidationError[]
-  /** The sink that could not take it, or {@link EDGE}. */
+  /** The sink that rejected it, or {@link EDGE}. */
   readonly sink: string
   /** Name of the contract. */
   readonly source: string
-  /** The entry that it came from, `<partition>/<entry id>`; empty from the edge. */
+  /** The entry that it came from, `<partition>/<entry id>`; empty for a letter from the edge. */
   readonly entry: string
   /** The event's place in its request, from 0; `undefined`: the request as a whole. */
   readonly index: number | undefined
@@ -23,18 +23,18 @@ export interface DeadLetter {
   readonly receivedAt: number
   readonly delivery: string
   readonly trace: string
-  /** How often it has been dead-lettered, with this time: one more with each redrive that fails. */
+  /** How often it has been dead-lettered, this time included: each redrive that fails adds one. */
   readonly attempts: number
-  /** When for the first time, in milliseconds since 1970. */
+  /** When it was dead-lettered for the first time, in milliseconds since 1970. */
   readonly firstAt: number
   /** The raw bytes: of the request, or of one event of an array. */
   readonly body: Buffer
 }
 
-/** Nobody has looked at it yet: the only state that a letter has, as it goes when it is redriven or discarded. */
+/** The only status of a letter: redriving or discarding it removes it. */
 export const STATUS = 'pending_inspection'
 
-/** The fields of a letter's record but for the last one, `body`: their names in order, and how a letter fills them. */
+/** The fields of a letter's record except the last one, `body`: their names in order, and the value of each. */
 const RECORD = {
   reason: ({ reason }) => reason,
   message: ({ message }) => message,
@@ -45,7 +45,7 @@ const RECORD = {
   index: ({ index }) => String(index ?? ''),
   received: ({ receivedAt }) => String(receivedAt),
   delivery: ({ delivery }) => delivery,
-  // The worker does not open a body that may be what ended the worker before it.
+  // The worker does not parse a body that may have crashed the worker before it.
   event: ({ reason, body }) => (reason === 'poison' ? '' : eventIdOf(body)),
   trace: ({ trace }) => trace,
   attempts: ({ attempts }) => String(attempts),
@@ -54,10 +54,10 @@ const RECORD = {
   status: () => STATUS,
 } satisfies Record<string, (letter: DeadLetter) => string>
 
-/** Names of the fields of a letter's record but for the last one, `body`; always the same in the same order. */
+/** Names of the fields of a letter's record except the last one, `body`; the order never changes. */
 export const HEAD_FIELDS = Object.keys(RECORD) as readonly (keyof typeof RECORD)[]
 
-/** What `dead-letter.lua` takes of letters: the number of fields, their names, then the values of each letter in turn. */
+/** The letters as arguments of `dead-letter.lua`: the number of fields, their names, then the values letter by letter. */
 export function letterArguments(letters: readonly DeadLetter[]): (string | number | Buffer)[] {
   const names = [...HEAD_FIELDS, 'body']
   const values = letters.flatMap((letter) => [
@@ -67,7 +67,7 @@ export function letterArguments(letters: readonly DeadLetter[]): (string | numbe
   return [names.length, ...names, ...values]
 }
 
-/** The letter about a request that the edge refuses. */
+/** Makes the letter for a request that the edge refuses. */
 export function letterFromEdge(
   received: NewEntry,
   { reason, message, errors }: Pick<DeadLetter, 'reason' | 'message' | 'errors'>,

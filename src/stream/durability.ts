@@ -4,36 +4,36 @@ import { mastersOf, nameOf } from './memory.js'
 import { askRedis, type RedisClient } from './redis.js'
 import type { Arguments, Script } from './scripts.js'
 
-/** What must have become of an append before it counts. */
+/** What must have happened to an append before it counts as durable. */
 export interface Durability {
-  /** `appended`: Redis has it in memory · `replicated`: so have replicas · `synced`: it is on Redis' own disk. */
+  /** `appended`: Redis has it in memory · `replicated`: replicas have it too · `synced`: it is on Redis' own disk. */
   readonly mode: 'appended' | 'replicated' | 'synced'
-  /** How many replicas must have it, where `replicated`. */
+  /** How many replicas must have it, with `replicated`. */
   readonly replicas: number
   /** How long an append may take as a whole, in ms. */
   readonly timeoutMs: number
 }
 
 /**
- * A command that follows a write on the same connection, and whose reply says whether that write is durable. So
- * nothing has to be remembered about servers, which are replaced and set up anew at any time.
+ * A command sent after a write on the same connection; its reply says whether that write is durable. So the producer
+ * remembers nothing about servers, which may be replaced or reconfigured at any time.
  */
 export interface Confirmation {
   readonly command: readonly [name: string, ...values: (string | number)[]]
-  /** What is missing, for a person; `undefined`: nothing. */
+  /** What is missing, for people; `undefined`: nothing. */
   missing(reply: unknown): string | undefined
 }
 
-/** Runs a script that writes. @returns its reply, as soon as what it wrote is durable */
+/** Runs a script that writes. @returns its reply, once its writes are durable */
 export type Write = (script: Script, keys: readonly string[], args: Arguments) => Promise<unknown>
 
-/** Redis may wait for replicas or its disk for this part of the time that an append has, and never longer than this. */
+/** Redis may wait for replicas or its disk for this share of an append's timeout, and never longer than the maximum. */
 const WAIT_SHARE = 0.9
 const MAX_WAIT_MS = 10_000
 
 /**
- * The commands that confirm writes, none for `appended`.
- * @throws TransientError while Redis does not answer · Error that says what to do, where `synced` cannot be had of it
+ * Returns the commands that confirm writes; none for `appended`.
+ * @throws TransientError while Redis does not answer · Error with a remedy when Redis does not support `synced`
  */
 export async function openConfirmations(redis: RedisClient, durability: Durability): Promise<Confirmation[]> {
   const waitMs = Math.ceil(Math.min(durability.timeoutMs * WAIT_SHARE, MAX_WAIT_MS))
@@ -48,19 +48,19 @@ export async function openConfirmations(redis: RedisClient, durability: Durabili
   return confirmations
 }
 
-/** How a producer writes. Without confirmations it costs nothing more; with them one round trip and their waiting. */
+/** Makes the function a producer writes with. Confirmations cost one round trip and their waiting time; none, nothing. */
 export function createWrite(redis: RedisClient, confirmations: readonly Confirmation[]): Write {
   if (confirmations.length === 0) return (script, keys, args) => script(redis, keys, args)
   return async (script, keys, args) => {
-    // Whole, not by its hash: where Redis did not know that, the script would run after what confirms it. As a
-    // pipeline all of it goes out at once on one connection, on a Cluster to the node of the keys.
+    // Sends the whole script, not its hash: if Redis did not know the hash, the script would run after its
+    // confirmations. A pipeline sends everything at once on one connection; on a Cluster, to the node of the keys.
     const pipeline = redis.pipeline().eval(script.lua, keys.length, ...keys, ...args)
     for (const { command } of confirmations) pipeline.call(...split(command))
     const [written, ...replies] = unwrap(redis, await pipeline.exec())
     confirmations.forEach((confirmation, i) => {
       const missing = confirmation.missing(replies[i])
       if (missing !== undefined)
-        throw new TransientError(`Written, but nobody knows for how long: ${missing}`)
+        throw new TransientError(`Redis has written it, but did not confirm that it is durable: ${missing}`)
     })
     return written
   }
@@ -77,8 +77,8 @@ function replicated(replicas: number, waitMs: number): Confirmation {
 }
 
 /**
- * Redis is set up to answer only after fsync. This is asked with WAITAOF too: with `appendfsync everysec` that
- * returns too early on some servers, such as Redis 7.4.0 and Valkey 8.0.1 (redis#13793).
+ * Checks that Redis answers only after fsync. It is needed beside WAITAOF: with `appendfsync everysec` WAITAOF returns
+ * too early on some servers, such as Redis 7.4.0 and Valkey 8.0.1 (redis#13793).
  */
 const ALWAYS: Confirmation = {
   command: ['CONFIG', 'GET', 'append*'],
@@ -89,7 +89,7 @@ const ALWAYS: Confirmation = {
   },
 }
 
-/** An append-only file that has just been switched on is not complete yet, and Redis itself knows. */
+/** An append-only file that was just switched on is not complete yet; WAITAOF takes that into account. */
 function fsynced(waitMs: number): Confirmation {
   return {
     command: ['WAITAOF', 1, 0, waitMs],
@@ -98,7 +98,7 @@ function fsynced(waitMs: number): Confirmation {
   }
 }
 
-/** By the command itself: Valkey calls itself Redis 7.2.4, whatever it can. */
+/** Asks for the command, not the version: Valkey always calls itself Redis 7.2.4. */
 async function hasWaitaof(master: Redis): Promise<boolean> {
   const [about] = (await askRedis('tell what it can', () => master.call('COMMAND', 'INFO', 'waitaof'))) as [
     unknown,
@@ -116,7 +116,7 @@ async function demand(master: Redis, { command, missing }: Confirmation): Promis
   }
   if (problem === undefined) return
   throw new Error(
-    `DURABILITY=synced cannot be had of Redis at ${nameOf(master)}: ${problem}. Set appendonly yes and appendfsync ` +
+    `DURABILITY=synced is not possible with Redis at ${nameOf(master)}: ${problem}. Set appendonly yes and appendfsync ` +
       'always there and permit CONFIG GET, or choose another DURABILITY: docs/durability.md says what each survives.',
   )
 }
@@ -128,7 +128,7 @@ function split([name, ...values]: Confirmation['command']): [string, (string | n
 function unwrap(redis: RedisClient, results: [Error | null, unknown][] | null): unknown[] {
   return (results ?? []).map(([error, reply]) => {
     if (error === null) return reply
-    // ioredis follows no redirection of a pipeline of which a part succeeded, as WAIT does on any node.
+    // ioredis does not follow a redirection when part of the pipeline succeeded, and WAIT succeeds on any node.
     if (redis instanceof Cluster && error.message.startsWith('MOVED')) redis.refreshSlotsCache()
     throw error
   })

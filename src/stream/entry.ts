@@ -1,12 +1,12 @@
 import { EDGE, formatOrigin, type Origin, parseOrigin } from './origin.js'
 
-/** One accepted request, before it has a place in the log. */
+/** One accepted request before it is in the log. */
 export interface NewEntry {
-  /** Name of the contract that it came in by. */
+  /** Name of the contract of the request. */
   readonly source: string
-  /** The sender's id of this delivery; empty where it gave none. */
+  /** The sender's id of this delivery; empty when it gave none. */
   readonly delivery: string
-  /** W3C `traceparent`; empty where the request is not traced. */
+  /** W3C `traceparent`; empty when the request is not traced. */
   readonly trace: string
   /** The raw bytes as received. */
   readonly body: Buffer
@@ -17,17 +17,17 @@ export interface Entry extends NewEntry {
   readonly partition: number
   /** `<milliseconds of receipt>-<sequence>`. */
   readonly id: string
-  /** Where it stood at first; only a redriven one has it. */
+  /** Its original place; only a redriven entry has it. */
   readonly origin?: Origin
 }
 
-/** A stream's reply: id, and names and values in turn; `null` where the entry has been deleted since. */
+/** An entry in a reply: id, then alternating names and values; `null` when the entry has been deleted. */
 export type RawEntry = readonly [Buffer, readonly Buffer[] | null]
 
 /**
- * An entry has one field. Its name says what is known beside the body: source, delivery, trace and origin, a line each,
- * without empty ones at the end; mostly it is just `cdc`, which a stream stores once for a whole node. Its value is the
- * body. Every further field would cost Redis, the edge and each worker about half a microsecond an entry.
+ * Makes the one field of an entry. The field's name holds the metadata: source, delivery, trace and origin, one per line,
+ * without empty lines at the end. Mostly it is just `cdc`, which a stream stores once per node. The field's value is the
+ * body. Each further field would cost Redis, the edge and each worker about half a microsecond per entry.
  */
 export function toFields({ source, delivery, trace, body }: NewEntry, origin?: Origin): [string, Buffer] {
   if (origin) return [[source, oneLine(delivery), trace, formatOrigin(origin)].join('\n'), body]
@@ -35,20 +35,20 @@ export function toFields({ source, delivery, trace, body }: NewEntry, origin?: O
   return [delivery === '' ? source : `${source}\n${oneLine(delivery)}`, body]
 }
 
-/** A sender's id is a header's value, which has no line breaks; whoever sends others has them replaced. */
+/** A sender's id is a header value and so has no line breaks; any in other ids are replaced with spaces. */
 function oneLine(text: string): string {
   return text.includes('\n') ? text.replaceAll('\n', ' ') : text
 }
 
 const NOTHING = Buffer.alloc(0)
 
-/** Reads what {@link toFields} made. */
+/** Reads the field that {@link toFields} made. @returns `undefined` when the entry has been deleted */
 export function fromReply(partition: number, [id, fields]: RawEntry): Entry | undefined {
   if (!fields) return undefined
-  const [about, body] = fields
-  const text = about?.toString() ?? ''
+  const [metadata, body] = fields
+  const text = metadata?.toString() ?? ''
   const [source = '', delivery = '', trace = '', origin] = text.includes('\n') ? text.split('\n') : [text]
-  // Written out: to spread one object into another costs more than all the rest.
+  // Written out: spreading one object into another costs more than everything else here.
   const entry = { partition, id: id.toString('latin1'), source, delivery, trace, body: body ?? NOTHING }
   return origin === undefined ? entry : { ...entry, origin: parseOrigin(origin) }
 }
@@ -65,13 +65,13 @@ export function isBefore(a: string, b: string): boolean {
   return aMs === bMs ? aSequence < bSequence : aMs < bMs
 }
 
-/** Whether an entry is for a sink: all are, but a redriven one is for that alone which could not take it. */
+/** Whether an entry is for a sink. A redriven entry is only for the sink that rejected it; any other is for all sinks. */
 export function isFor({ origin }: Entry, sink: string): boolean {
   return origin === undefined || origin.sink === EDGE || origin.sink === sink
 }
 
 /**
- * Where an event stands in the log; of a redriven entry where it stood at first.
+ * The place of an event in the log; for a redriven entry, its original place.
  * @param index the event's place in the entry, from 0
  */
 export function placeOf(

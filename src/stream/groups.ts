@@ -2,38 +2,38 @@ import type { PartitionKeys } from './keys.js'
 import { addUp, type GroupLag, oldestAgeMs, readLag } from './lag.js'
 import type { RedisClient } from './redis.js'
 
-/** How far a group is and who reads for it, in all partitions together. */
+/** A group's lag and its consumers, over all partitions. */
 export interface GroupFigures {
   readonly group: string
-  /** Partitions that have no such group yet: none of their entries is delivered. */
+  /** Partitions that do not have the group yet: none of their entries is delivered to it. */
   readonly missingPartitions: number
-  /** Entries that no member has read yet. */
+  /** Entries that no consumer has read yet. */
   readonly undelivered: number
-  /** Entries that were read and are not acknowledged. */
+  /** Entries that were read and not acknowledged. */
   readonly pending: number
-  /** Age of the oldest entry that is undelivered or pending, in ms by Redis' clock; `undefined` without any. */
+  /** Age of the oldest undelivered or pending entry, in ms by Redis' clock; `undefined` without one. */
   readonly oldestAgeMs: number | undefined
-  /** Members, but for silent ones. Before Redis 7.2 it does not know one that has never got an entry. */
+  /** Consumers that are not silent. Redis before 7.2 does not list a consumer that has never got an entry. */
   readonly consumers: number
-  /** Members that hold entries and have been silent for more than a lease: others take over what they hold. */
+  /** Consumers with pending entries that have been silent for more than a lease: others claim those entries. */
   readonly silentConsumers: number
 }
 
-/** A group as XINFO GROUPS tells of it. */
+/** A group as XINFO GROUPS returns it. */
 type RawGroup = Readonly<Record<string, unknown>>
 
 /** A consumer of a group in one stream. */
 interface Member {
   readonly name: string
   readonly pending: number
-  /** Since its last sign of life. */
+  /** Time since its last sign of life. */
   readonly idleMs: number
 }
 
 /**
- * The exact figures of one group. Costs two commands a partition, and 3 us for each undelivered entry up to the first
- * 10,000: see `Precision`.
- * @param leaseMs after this time without a sign of life a member counts as silent, in ms
+ * Reads the exact figures of one group. Costs two commands per partition, and 3 us for each of the first 10,000
+ * undelivered entries: see `Precision`.
+ * @param leaseMs a consumer without a sign of life for this time counts as silent, in ms
  */
 export async function groupFigures(
   redis: RedisClient,
@@ -42,13 +42,13 @@ export async function groupFigures(
   leaseMs: number,
 ): Promise<GroupFigures> {
   const lag = addUp(await readLag(redis, partitions, 'exact', [group]), [group]).get(group)
-  if (!lag) throw new Error('there is at least one partition')
+  if (!lag) throw new Error('There must be at least one partition')
   return await withMembers(redis, partitions, lag, leaseMs)
 }
 
 /**
- * {@link groupFigures} of every group that there is, in the order of their names.
- * @param expected names of groups that there should be: they come first
+ * {@link groupFigures} of every existing group, sorted by name.
+ * @param expected names of groups that should exist: they come first
  */
 export async function allFigures(
   redis: RedisClient,
@@ -62,7 +62,7 @@ export async function allFigures(
   return await Promise.all(sorted.map((lag) => withMembers(redis, partitions, lag, leaseMs)))
 }
 
-/** The groups of a stream by their names, as XINFO tells of them; none where there is no stream. */
+/** Reads the groups of a stream by name, as XINFO returns them; none when the stream does not exist. */
 export async function readGroups(redis: RedisClient, stream: string): Promise<Map<string, RawGroup>> {
   try {
     const groups = ((await redis.xinfo('GROUPS', stream)) as unknown[][]).map(fieldsOf)
@@ -82,7 +82,7 @@ async function withMembers(
   const { group, missingPartitions, undelivered, pending } = lag
   const parts = await Promise.all(partitions.map(({ events }) => readMembers(redis, events, group)))
   const members = parts.flat()
-  // Before Redis 7.2 a member that waits for entries looks idle, so one without any cannot be judged.
+  // Before Redis 7.2 a consumer that waits for entries looks idle, so one without pending entries cannot be judged.
   const isSilent = (member: Member) => member.pending > 0 && member.idleMs > leaseMs
   const silent = new Set(members.filter(isSilent).map(({ name }) => name))
   return {
@@ -110,7 +110,7 @@ async function readMembers(redis: RedisClient, stream: string, group: string): P
   }
 }
 
-/** Names and values in turn, as XINFO answers. */
+/** Turns the alternating names and values of an XINFO reply into an object. */
 function fieldsOf(reply: readonly unknown[]): Record<string, unknown> {
   const fields: Record<string, unknown> = {}
   for (let i = 0; i < reply.length; i += 2) fields[String(reply[i])] = reply[i + 1]

@@ -2,7 +2,7 @@ import type { Entry } from './entry.js'
 import type { PartitionKeys } from './keys.js'
 import type { RedisClient } from './redis.js'
 
-/** Whose entries, and for how long. */
+/** The consumer that holds the entries, and its lease. */
 interface LeaseOptions {
   readonly redis: RedisClient
   readonly partitions: readonly PartitionKeys[]
@@ -11,12 +11,12 @@ interface LeaseOptions {
   readonly leaseMs: number
 }
 
-/** Entries that Redis may count as this consumer's beyond those in hand: the replies that were lost. */
+/** Pending entries that Redis may have for this consumer beyond those in flight: their replies were lost. */
 const LOST = 1_000
 
 /**
- * The entries that a consumer has read and not settled. While there are any their idle time is reset three
- * times a lease, so that long work and retries do not look like a dead consumer.
+ * The entries that a consumer has read and not acknowledged. Their idle time is reset three times per lease, so that a
+ * consumer with long work or retries does not look dead.
  */
 export class InFlightEntries {
   readonly #options: LeaseOptions
@@ -46,7 +46,7 @@ export class InFlightEntries {
     clearInterval(this.#timer)
   }
 
-  /** A renewal that fails costs nothing but a second delivery. */
+  /** A failed renewal costs at most a second delivery. */
   async #renew(): Promise<void> {
     const { redis, partitions } = this.#options
     if (redis.status !== 'ready') return
@@ -54,8 +54,8 @@ export class InFlightEntries {
   }
 
   /**
-   * Only what is still its own: XCLAIM by itself would take back what another has taken over while this process
-   * was stopped. JUSTID leaves the delivery count as it is.
+   * Renews only entries that are still this consumer's: XCLAIM alone would take back entries that another consumer
+   * claimed while this process was stopped. JUSTID leaves the delivery count unchanged.
    */
   async #renewOne({ partition, events }: PartitionKeys): Promise<void> {
     const { redis, group, consumer } = this.#options

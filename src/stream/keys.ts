@@ -3,13 +3,13 @@ export interface PartitionKeys {
   readonly partition: number
   /** The log of accepted requests. */
   readonly events: string
-  /** What could not be delivered, and why. */
+  /** The dead letters. */
   readonly dead: string
-  /** What was discarded of it, by whom and why. */
+  /** The traces of discarded dead letters: which, by whom and why. */
   readonly discarded: string
   /** The clean feed. */
   readonly feed: string
-  /** First part of the keys that say what the feed has had: the record's own key follows. */
+  /** Prefix of the keys that remember the feed's records: the record's own key follows. */
   readonly seen: string
 }
 
@@ -25,9 +25,9 @@ export function partitionKeys(prefix: string, partitions: number): PartitionKeys
   }))
 }
 
-/** One name for the streams of all partitions: the key of the only one, or with `*` in place of the number. */
+/** One name for the streams of all partitions: the key of the only one, or a key with `*` in place of the number. */
 export function nameOfAll(partitions: readonly PartitionKeys[], stream: 'events' | 'dead' | 'feed'): string {
   const [first, ...others] = partitions
-  if (!first) throw new Error('There is at least one partition')
+  if (!first) throw new Error('There must be at least one partition')
   return others.length === 0 ? first[stream] : first[stream].replace(`{${first.partition}}`, '{*}')
 }

@@ -6,61 +6,61 @@ import { loadScript } from './scripts.js'
 
 const lag = loadScript('lag')
 
-/** Undelivered entries that one call counts for a group: about 3 ms of Redis' time. */
+/** Undelivered entries that one call counts for a group; costs Redis about 3 ms. */
 const PAGE = 1_000
-/** It counts fewer where entries are large: it looks at about this many bytes. */
+/** A call reads about this many bytes, so it counts fewer large entries. */
 const PAGE_BYTES = 4 * 1024 * 1024
-/** An exact count ends after this many pages where Redis has a figure of its own. */
+/** An exact count stops after this many pages when Redis has its own figure. */
 const EXACT_PAGES = 10
-/** PARTITIONS is never more. */
+/** The maximum of PARTITIONS. */
 const MOST_PARTITIONS = 256
 
 /**
- * How `undelivered` is found, and what that costs Redis for each partition.
- * `glance`: Redis' own figure. 10 to 40 us, and up to 0.5 ms for a group whose next entry is large (300 KB); all
+ * How `undelivered` is found, and what that costs Redis per partition.
+ * `glance`: Redis' own figure. 10 to 40 us, and up to 0.5 ms for a group whose next entry is large (300 KB); reads all
  * partitions at once.
- * `page`: counted up to 1,000 entries, above that Redis' own figure. 3 ms for each group that is far behind, one
+ * `page`: counts up to 1,000 entries; above that, Redis' own figure. 3 ms for each group that is far behind; reads one
  * partition after the other.
- * `exact`: counted up to 10,000 entries, above that Redis' own figure; all counted where Redis has none, or a wrong one.
+ * `exact`: counts up to 10,000 entries; above that, Redis' own figure, or a count of all where that is missing or wrong.
  * 3 ms for 1,000 entries, in calls of that length.
- * Redis has no figure after XDEL, and before Redis 7.0: `glance` counts up to 1,000 entries then, and like `page`
- * estimates a longer backlog by its age.
+ * Redis has no figure after XDEL, nor before Redis 7.0. Then `glance` counts up to 1,000 entries, and `glance` and `page`
+ * estimate a longer backlog by its age.
  */
 export type Precision = 'glance' | 'page' | 'exact'
 
-/** How far a group is: in one stream, or in all partitions together. */
+/** The lag of a group: in one stream, or over all partitions. */
 export interface GroupLag {
   readonly group: string
-  /** Streams that have no such group yet: none of their entries is delivered. */
+  /** Streams that do not have the group yet: none of their entries is delivered to it. */
   readonly missingPartitions: number
   /** Entries that no consumer has read yet. */
   readonly undelivered: number
-  /** Whether Redis itself knows `undelivered`: where not, scalers that ask Redis see nothing. */
+  /** Whether Redis itself knows `undelivered`; if not, autoscalers that ask Redis see nothing. */
   readonly lagKnown: boolean
   /** Entries that a consumer has read and not acknowledged. */
   readonly pending: number
-  /** Ages by Redis' clock, in ms; `undefined` without such an entry. A `glance` may lack the first beside the second. */
+  /** Ages by Redis' clock, in ms; `undefined` without such an entry. A `glance` may omit the first if it has the second. */
   readonly oldestUndeliveredMs: number | undefined
   readonly oldestPendingMs: number | undefined
-  /** Entries that it has acknowledged since it exists; `undefined` where Redis does not know (see {@link Precision}). */
+  /** Entries that the group has ever acknowledged; `undefined` when Redis does not know (see {@link Precision}). */
   readonly acknowledged: number | undefined
 }
 
-/** One stream and its groups, at one moment. */
+/** One stream and its groups at one moment. */
 export interface StreamLag {
   readonly stream: string
-  /** Entries, acknowledged ones too. */
+  /** Number of entries, acknowledged ones included. */
   readonly length: number
-  /** Memory in Redis. */
+  /** Memory in Redis, in bytes. */
   readonly bytes: number
-  /** Age of its first entry, in ms by Redis' clock; `undefined` without one, and where a `glance` does not need it. */
+  /** Age of its first entry, in ms by Redis' clock; `undefined` without one, or when a `glance` does not need it. */
   readonly spanMs: number | undefined
-  /** Whether the stream has any group, asked for or not. */
+  /** Whether the stream has any group, requested or not. */
   readonly hasGroups: boolean
   readonly groups: readonly GroupLag[]
 }
 
-/** What the script tells of a group. */
+/** The script's reply for one group. */
 type RawGroup = readonly [
   name: string,
   pending: number,
@@ -74,10 +74,10 @@ type RawGroup = readonly [
 ]
 
 /**
- * Reads how far the groups of each partition are, each partition at a moment of its own.
- * @param precision what it costs, too
- * @param names of the groups to read; default: all that there are
- * @throws what Redis or the connection answers
+ * Reads the lag of the groups in each partition. Each partition is read at its own moment.
+ * @param precision also decides the cost
+ * @param names names of the groups to read; default: all groups
+ * @throws the error of Redis or the connection
  */
 export async function readLag(
   redis: RedisClient,
@@ -93,8 +93,8 @@ export async function readLag(
 }
 
 /**
- * The groups' figures, all streams together.
- * @param expected names of groups that there should be: where one is missing, all of the stream is undelivered for it
+ * Adds up each group's figures over all streams.
+ * @param expected names of groups that should exist: in a stream without the group, all entries count as undelivered
  */
 export function addUp(streams: readonly StreamLag[], expected: Iterable<string> = []): Map<string, GroupLag> {
   const groups = new Map<string, GroupLag>()
@@ -107,17 +107,17 @@ export function addUp(streams: readonly StreamLag[], expected: Iterable<string> 
       (stream) => stream.groups.find(({ group }) => group === name) ?? unread(name, stream),
     )
     const [first, ...others] = parts
-    if (first) groups.set(name, others.reduce(together, first))
+    if (first) groups.set(name, others.reduce(sum, first))
   }
   return groups
 }
 
-/** Age of the oldest entry that the group has not acknowledged, in ms; `undefined` without one. */
+/** Age of the oldest undelivered or pending entry of the group, in ms; `undefined` without one. */
 export function oldestAgeMs({ oldestUndeliveredMs, oldestPendingMs }: GroupLag): number | undefined {
   return older(oldestUndeliveredMs, oldestPendingMs)
 }
 
-/** A group that does not exist in a stream yet has read nothing of it. */
+/** The lag of a group that does not exist in a stream yet: all entries are undelivered. */
 export function unread(group: string, { length, spanMs }: StreamLag): GroupLag {
   return {
     group,
@@ -132,8 +132,8 @@ export function unread(group: string, { length, spanMs }: StreamLag): GroupLag {
 }
 
 /**
- * Partitions beyond those that are read which hold entries for a group: PARTITIONS is lower than it has been, or
- * lower here than at the edge. Costs a call for each partition that there could be: for the start alone.
+ * Finds partitions that hold entries for a group but are not read: PARTITIONS was lowered, or is lower here than at the
+ * edge. Costs a call for each possible partition, so it is only for the start.
  * @returns the numbers of the partitions, in order
  */
 export async function unreadPartitions(
@@ -144,9 +144,9 @@ export async function unreadPartitions(
 ): Promise<number[]> {
   const others = partitionKeys(prefix, MOST_PARTITIONS).slice(partitions)
   const streams = await readLag(redis, others, 'glance', [group])
-  const waiting = streams.map((stream) => addUp([stream], [group]).get(group))
+  const lags = streams.map((stream) => addUp([stream], [group]).get(group))
   return others.flatMap(({ partition }, i) => {
-    const { undelivered = 0, pending = 0 } = waiting[i] ?? {}
+    const { undelivered = 0, pending = 0 } = lags[i] ?? {}
     return undelivered + pending > 0 ? [partition] : []
   })
 }
@@ -191,7 +191,7 @@ async function readStream(
   return { ...head, groups }
 }
 
-/** Above a page: what Redis says, and where it does not know, by how much of the stream's time is undelivered. */
+/** Above a page: Redis' own figure; without one, estimated by the undelivered share of the stream's time span. */
 function estimateUndelivered(
   [, , , counted, , , complete, known]: RawGroup,
   { length, spanMs = 0 }: { readonly length: number; readonly spanMs: number | undefined },
@@ -214,27 +214,27 @@ async function countUndelivered(
   return rest.complete ? counted + (rest.counts.get('') ?? 0) : known
 }
 
-/** More than the stream has is wrong for sure: unread entries were trimmed by hand. */
+/** A figure above the stream's length is wrong: somebody trimmed unread entries by hand. */
 function isPossible(known: number, length: number): boolean {
   return known >= 0 && known <= length
 }
 
-function together(one: GroupLag, other: GroupLag): GroupLag {
-  const acknowledged = [one.acknowledged, other.acknowledged]
+function sum(a: GroupLag, b: GroupLag): GroupLag {
+  const acknowledged = [a.acknowledged, b.acknowledged]
   return {
-    group: one.group,
-    missingPartitions: one.missingPartitions + other.missingPartitions,
-    undelivered: one.undelivered + other.undelivered,
-    lagKnown: one.lagKnown && other.lagKnown,
-    pending: one.pending + other.pending,
-    oldestUndeliveredMs: older(one.oldestUndeliveredMs, other.oldestUndeliveredMs),
-    oldestPendingMs: older(one.oldestPendingMs, other.oldestPendingMs),
+    group: a.group,
+    missingPartitions: a.missingPartitions + b.missingPartitions,
+    undelivered: a.undelivered + b.undelivered,
+    lagKnown: a.lagKnown && b.lagKnown,
+    pending: a.pending + b.pending,
+    oldestUndeliveredMs: older(a.oldestUndeliveredMs, b.oldestUndeliveredMs),
+    oldestPendingMs: older(a.oldestPendingMs, b.oldestPendingMs),
     acknowledged: acknowledged.includes(undefined)
       ? undefined
-      : (one.acknowledged ?? 0) + (other.acknowledged ?? 0),
+      : (a.acknowledged ?? 0) + (b.acknowledged ?? 0),
   }
 }
 
-function older(one: number | undefined, other: number | undefined): number | undefined {
-  return one === undefined ? other : Math.max(one, other ?? 0)
+function older(a: number | undefined, b: number | undefined): number | undefined {
+  return a === undefined ? b : Math.max(a, b ?? 0)
 }

@@ -1,14 +1,14 @@
 import type { Memory } from './memory.js'
 
-/** From this share of what requests may fill on, settled entries make room for new ones. */
+/** Above this share of the memory that requests may fill, acknowledged entries are removed to make room. */
 const MARK = 0.85
 
 /**
- * How much memory the log may take: less than its budget where Redis is short of room, so that no request is refused
- * for what is only kept to be replayed.
- * @param memories of the server, or of all masters of a Cluster
- * @param logBytes what the log takes now, on all of them; `undefined`: nobody knows yet
- * @param reservePercent of `maxmemory`, that requests may not fill
+ * How much memory the log may take: less than its budget when Redis is short of memory, so that entries kept only for
+ * replay do not cause a request to be refused.
+ * @param memories memory of the server, or of all masters of a Cluster
+ * @param logBytes size of the log now, on all of them; `undefined`: not known yet
+ * @param reservePercent share of `maxmemory` that requests may not fill, in percent
  * @param maxBytes the budget
  * @returns bytes, 0 to `maxBytes`
  */

@@ -3,22 +3,22 @@ import type { InFlightEntries } from './in-flight.js'
 import type { PartitionKeys } from './keys.js'
 import type { RedisClient } from './redis.js'
 
-/** Pending entries that one command tells of. */
+/** Pending entries that one command lists. */
 const PAGE = 1_000
 
-/** What was found. */
+/** The lost entries that were found. */
 export interface Lost {
   /** At most a page of each partition. */
   readonly entries: readonly Entry[]
-  /** Whether there is nothing more to be found. */
+  /** Whether there are no more. */
   readonly complete: boolean
 }
 
 /**
- * Fetches what Redis has delivered to a consumer that never got it: when a connection breaks, the reply of a read
- * is lost, and the read that is sent anew gets newer entries. The delivery is not counted: nobody had them.
- * A partition that cannot be asked now, or has lost the group, is left out: a read meets the same, and says so.
- * @param held what the consumer has in hand
+ * Fetches entries that Redis delivered to a consumer but the consumer never got: when a connection breaks, the reply to
+ * a read is lost, and the read that is sent again gets newer entries. The lost delivery is not counted.
+ * A partition that does not answer, or has lost the group, is skipped: the next read meets the same error and throws it.
+ * @param held the consumer's entries in flight
  */
 export async function fetchLost(
   redis: RedisClient,
@@ -40,7 +40,7 @@ export async function fetchLost(
   return { entries, complete: entries.length === 0 && parts.every(({ status }) => status === 'fulfilled') }
 }
 
-/** Ids of a page that are pending with the consumer, and not in its hand. */
+/** Ids of the first pending entries of the consumer that are not in flight, at most a page. */
 async function unheld(
   redis: RedisClient,
   { partition, events }: PartitionKeys,

@@ -7,13 +7,13 @@ export interface Memory {
   readonly server: string
   /** Bytes, as Redis counts them against `maxmemory`: without the buffers of replicas and of the append-only file. */
   readonly used: number
-  /** `maxmemory` in bytes; 0: no bound but the machine's. */
+  /** `maxmemory` in bytes; 0: no bound except the machine's memory. */
   readonly max: number
   /** `maxmemory-policy`. */
   readonly policy: string
 }
 
-/** The memory of the server, or of each master of a Cluster. One command of about 30 us each. */
+/** Reads the memory of the server, or of each master of a Cluster. Costs each one command of about 30 us. */
 export async function readMemory(redis: RedisClient): Promise<Memory[]> {
   return await Promise.all(
     mastersOf(redis).map(async (master) => {
@@ -28,15 +28,15 @@ export async function readMemory(redis: RedisClient): Promise<Memory[]> {
   )
 }
 
-/** The share of `maxmemory` that is used, of the fullest server; `undefined` where none has a `maxmemory`. */
+/** The used share of `maxmemory` on the fullest server; `undefined` when none has a `maxmemory`. */
 export function fullest(memories: readonly Memory[]): number | undefined {
   const shares = memories.filter(({ max }) => max > 0).map(({ used, max }) => used / max)
   return shares.length > 0 ? Math.max(...shares) : undefined
 }
 
 /**
- * How Redis is set up otherwise than is needed to keep what was acknowledged, each with its remedy.
- * @param bounded whether the backlog has a bound of its own, so that Redis needs none
+ * Finds settings of Redis that may lose acknowledged requests, each described with its remedy.
+ * @param bounded whether the backlog has its own bound, so that Redis needs none
  */
 export async function findWeaknesses(redis: RedisClient, bounded: boolean): Promise<string[]> {
   const memories = await readMemory(redis)

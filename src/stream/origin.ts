@@ -1,18 +1,18 @@
 /**
- * What an entry carries that was a dead letter and is redriven: the place in the log that it had at first, so
- * that its version stays what it was and cannot overwrite newer state.
+ * Metadata of a redriven entry: its original place in the log, so that its version stays the same and cannot overwrite
+ * newer state.
  */
 export interface Origin {
   readonly partition: number
   /** `<milliseconds of receipt>-<sequence>`. */
   readonly entryId: string
-  /** Place in its request of the one event that the entry holds; `undefined`: the entry is the request as it was. */
+  /** Index in its request of the one event that the entry holds; `undefined`: the entry holds the whole request. */
   readonly index: number | undefined
-  /** The sink that it is for, and no other; `edge`: for all. */
+  /** The only sink that it is for; `edge`: it is for all sinks. */
   readonly sink: string
   /** How often it has been dead-lettered. */
   readonly attempts: number
-  /** When for the first time, in milliseconds since 1970. */
+  /** When it was dead-lettered for the first time, in milliseconds since 1970. */
   readonly firstAt: number
 }
 
@@ -24,7 +24,7 @@ export function formatOrigin({ partition, entryId, index, sink, attempts, firstA
   return [partition, entryId, index ?? '', sink, attempts, firstAt].join('/')
 }
 
-/** Reads what {@link formatOrigin} wrote. @throws Error for anything else: nobody but a redrive writes it */
+/** Reads what {@link formatOrigin} wrote. @throws Error for any other text: only a redrive writes origins */
 export function parseOrigin(text: string): Origin {
   const match = /^(\d+)\/(\d+-\d+)\/(\d*)\/([^/]+)\/(\d+)\/(\d+)$/.exec(text)
   if (!match) throw new Error(`"${text}" is not the origin of an entry`)

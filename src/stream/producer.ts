@@ -11,17 +11,17 @@ const deadLetter = loadScript('dead-letter')
 /** Writes accepted requests to the log. */
 export interface Producer {
   /**
-   * Appends entries to one partition in one round trip; batches take the partitions in turn.
-   * @returns where each entry stands, in order, as soon as all are durable
-   * @throws whatever Redis or the connection answers · TransientError where it is not confirmed that they are
-   * durable; then it is not known which entries are in the log
+   * Appends entries to one partition in one round trip; batches go to the partitions in turn.
+   * @returns the places of the entries, in order, once all are durable
+   * @throws the error of Redis or the connection · TransientError when Redis does not confirm that they are durable;
+   * then it is not known which entries are in the log
    */
   append(entries: readonly NewEntry[]): Promise<Appended>
   /** Adds dead letters that have no entry; durable when it returns. @returns the stream's key @throws like `append` */
   deadLetter(letters: readonly DeadLetter[]): Promise<string>
 }
 
-/** The places of appended entries. */
+/** The places of appended entries in the log. */
 export interface Appended {
   readonly partition: number
   /** The stream's key. */

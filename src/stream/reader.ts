@@ -4,32 +4,32 @@ import { type Entry, fromReply, type RawEntry } from './entry.js'
 import type { PartitionKeys } from './keys.js'
 import type { RedisClient } from './redis.js'
 
-/** On a Cluster: from one look to the next while nothing comes, in ms. */
+/** Pauses between polls of a Cluster while there are no entries, in ms. */
 const FIRST_PAUSE_MS = 2
 const LONGEST_PAUSE_MS = 50
 
-/** Who reads, and how much. */
+/** Which consumer reads, and how much. */
 export interface ReadOptions {
   readonly group: string
   readonly consumer: string
-  /** Entries that are aimed at; each partition gives its share of them at most, but at least one. */
+  /** Target number of entries; each partition may give an equal share of them, but at least one. */
   readonly count: number
   /** How long to wait for the first entry, in ms, at least 1; `undefined`: not at all. */
   readonly blockMs: number | undefined
 }
 
-/** Reads what no member of the group has read yet, from all partitions. No two reads at the same time. */
+/** Reads entries that no consumer of the group has read yet, from all partitions. One read at a time. */
 export interface Reader {
   /**
-   * @returns the new entries; all that Redis has delivered, though some partition may have failed
-   * @throws whatever Redis or the connection answers, NOGROUP among it, where no partition had any
+   * @returns the new entries; those that Redis delivered, even if some partition failed
+   * @throws the error of Redis (such as NOGROUP) or the connection, when a partition failed and none had entries
    */
   read(options: ReadOptions): Promise<Entry[]>
-  /** @param listener is called when a connection is back that was lost, and with it perhaps a reply */
+  /** @param listener called when a lost connection is back; a reply may have been lost with it */
   onLoss(listener: () => void): void
 }
 
-/** @param redis for reads alone: on one server other commands would wait behind them */
+/** @param redis connection for reads only: on a single server other commands would wait behind them */
 export function createReader(redis: RedisClient, partitions: readonly PartitionKeys[]): Reader {
   const read = redis instanceof Cluster ? readCluster : readServer
   return {
@@ -44,7 +44,7 @@ export function createReader(redis: RedisClient, partitions: readonly PartitionK
   }
 }
 
-/** Asks for all partitions in one command. Here `count` is that of a single stream, as Redis has it. */
+/** Reads all partitions in one command. Here `count` applies to each stream, as in Redis. */
 async function readServer(
   redis: RedisClient,
   partitions: readonly PartitionKeys[],
@@ -60,9 +60,9 @@ async function readServer(
 }
 
 /**
- * One command cannot read streams of several slots there, and one that blocks would need a connection a partition,
- * and would be under way still while the worker is at work or wants to stop. So all partitions are asked at once,
- * without blocking, again and again: idle, that is 20 commands a second for each partition, and up to 50 ms later.
+ * On a Cluster one command cannot read streams of several slots. Blocking reads would need a connection per partition,
+ * and would still run while the worker is busy or wants to stop. So all partitions are polled at once, without blocking:
+ * when idle, that costs 20 commands a second per partition and delays an entry by up to 50 ms.
  */
 async function readCluster(
   redis: RedisClient,
@@ -86,12 +86,12 @@ async function readEach(
   const parts = await Promise.allSettled(partitions.map((keys) => readServer(redis, [keys], options)))
   const entries = parts.flatMap((part) => (part.status === 'fulfilled' ? part.value : []))
   const failed = parts.find((part) => part.status === 'rejected')
-  // What is delivered must not be forgotten: the next read will meet the error again.
+  // Delivered entries must not be lost: the next read will meet the error again.
   if (failed && entries.length === 0) throw failed.reason
   return entries
 }
 
-/** Flat: a stream's name, then its entries, in turn. */
+/** A flat list: a stream's name, then its entries, for each stream. */
 type StreamReply = readonly (Buffer | readonly RawEntry[])[]
 
 function entriesOf(reply: StreamReply, partitions: readonly PartitionKeys[]): Entry[] {
@@ -99,7 +99,7 @@ function entriesOf(reply: StreamReply, partitions: readonly PartitionKeys[]): En
   for (let i = 0; i < reply.length; i += 2) {
     const name = String(reply[i])
     const keys = partitions.find(({ events }) => events === name)
-    if (!keys) throw new Error(`Redis sent entries of the stream ${name}, which nobody asked for`)
+    if (!keys) throw new Error(`Redis sent entries of the stream ${name}, which was not requested`)
     for (const raw of reply[i + 1] as readonly RawEntry[]) {
       const entry = fromReply(keys.partition, raw)
       if (entry) entries.push(entry)

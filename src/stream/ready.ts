@@ -2,9 +2,9 @@ import type { PartitionKeys } from './keys.js'
 import { askRedis, type RedisClient } from './redis.js'
 
 /**
- * Whether Redis takes appends to every partition now. It is asked to append to a stream that never exists, and must
- * not make one: it changes nothing, and refuses as it would refuse an event. Costs a command of 2 us a partition.
- * @throws TransientError with what it answers where it is full, read-only, a replica, or away
+ * Checks that Redis accepts appends to every partition now. It appends with NOMKSTREAM to a stream that never exists: this
+ * changes nothing, and Redis refuses it when it would refuse an event. Costs a command of 2 us per partition.
+ * @throws TransientError with Redis' error when it is full, read-only, a replica, or away
  */
 export async function checkAppends(redis: RedisClient, partitions: readonly PartitionKeys[]): Promise<void> {
   await askRedis('take events', () =>

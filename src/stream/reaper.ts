@@ -6,38 +6,38 @@ import { loadScript } from './scripts.js'
 const claim = loadScript('claim', 'binary')
 const retire = loadScript('retire')
 
-/** Steps of ten pending entries in one call: 5 ms at most in which Redis does nothing else. */
+/** Steps of ten pending entries in one call; it blocks Redis for 5 ms at most. */
 const CALL_STEPS = 500
-/** A consumer that holds nothing and has been silent this long is gone, in ms. */
+/** A consumer without pending entries that has been silent for this time is removed, in ms. */
 const GONE_MS = 3_600_000
 
-/** On whose behalf, and after how long. */
+/** The consumer that claims, and its lease. */
 export interface ReaperOptions {
   readonly redis: RedisClient
   readonly partitions: readonly PartitionKeys[]
   readonly group: string
   readonly consumer: string
   readonly leaseMs: number
-  /** After this time of silence a consumer that holds nothing is removed from the group, in ms; default: an hour. */
+  /** A consumer without pending entries is removed from the group after this time of silence, in ms; default: an hour. */
   readonly goneMs?: number
 }
 
-/** An entry that somebody has read before and not settled. */
+/** A claimed entry, which another consumer read and did not acknowledge. */
 export interface StaleEntry {
   readonly entry: Entry
-  /** How often it has been delivered before; each time whoever had it ended, or was silent for a lease. */
+  /** How often it was delivered before; each time its consumer ended, or was silent for a lease. */
   readonly deliveries: number
 }
 
 /**
- * Takes over entries whose consumer has been silent for a lease: it died between read and ack. Every member of
- * a group has one; jitter keeps them from scanning at the same time.
+ * Claims entries whose consumer has been silent for a lease: it died before it acknowledged them. Every consumer of a
+ * group has a reaper; jitter keeps them from scanning at the same time.
  */
 export class Reaper {
   readonly #options: ReaperOptions
-  /** Where the scan of each stream goes on: from the start each time it would never pass many fresh entries. */
+  /** Where each stream's scan continues: a scan that always began at the start would never pass many fresh entries. */
   readonly #cursors = new Map<string, string>()
-  /** Streams that the scan under way has yet to end. */
+  /** Streams that the current scan has not finished. */
   #toScan: PartitionKeys[] = []
   #dueAt = 0
 
@@ -51,8 +51,8 @@ export class Reaper {
   }
 
   /**
-   * Takes over one entry. Costs a round trip, and one more for each partition that has no more of them.
-   * @returns nothing at the end of a scan; the next is due after half a lease, about
+   * Claims one entry. Costs a round trip, and one more for each partition without further stale entries.
+   * @returns `undefined` at the end of a scan; the next scan is due after about half a lease
    */
   async next(): Promise<StaleEntry | undefined> {
     if (this.#toScan.length === 0) this.#toScan = [...this.#options.partitions]
@@ -77,7 +77,7 @@ export class Reaper {
       const entry = id && fields && fromReply(partition, [id, fields])
       return entry ? { entry, deliveries: Number(deliveries) - 1 } : undefined
     } catch (error) {
-      // A read meets the same and creates the group.
+      // The next read meets the same error and creates the group.
       if (!String(error).includes('NOGROUP')) throw error
       this.#cursors.set(events, '0-0')
       return undefined

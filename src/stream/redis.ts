@@ -4,11 +4,11 @@ import { TransientError } from '../errors.js'
 /** A connection to one server, or to the nodes of a Redis Cluster. */
 export type RedisClient = Redis | Cluster
 
-/** What every connection has in common. */
+/** Options of every connection. */
 const COMMON = {
   lazyConnect: true,
   enableAutoPipelining: false,
-  // After a failover the same address may lead to another server, but only for a new connection.
+  // After a failover the same address may lead to another server, but only on a new connection.
   reconnectOnError: (error: Error) => /\bREADONLY\b/.test(error.message),
   // A connection that stays silent this long on a sent command is dead, not slow: reads block for 1 s at most.
   socketTimeout: 10_000,
@@ -26,10 +26,10 @@ const FAIL_FAST = {
   autoResendUnfulfilledCommands: false,
 } satisfies RedisOptions
 
-/** For workers: a command waits for Redis to come back; what workers send may be sent twice. */
+/** For workers: a command waits until Redis is back; it is safe to send a worker's commands twice. */
 const PATIENT = { maxRetriesPerRequest: null } satisfies RedisOptions
 
-/** What becomes of a command while Redis is away: it fails at once, or waits. */
+/** Whether a command fails at once or waits while Redis is away. */
 export type Manner = 'fail-fast' | 'patient'
 
 /** The options of a connection to one server. */
@@ -38,10 +38,11 @@ export function optionsOf(manner: Manner) {
 }
 
 /**
- * A connection to one server, not yet made; it reconnects by itself. Where there may be a Cluster: `openClient`.
+ * Creates a connection to one server, not connected yet; it reconnects by itself. Use `openClient` where there may be a
+ * Cluster.
  * @param url `redis://` or `rediss://`
- * @param manner what becomes of a command while Redis is away
- * @param onError is told of every connection error
+ * @param manner whether a command fails at once or waits while Redis is away
+ * @param onError called with every connection error
  */
 export function createRedis(url: string, manner: Manner, onError: (error: Error) => void): Redis {
   const redis = new Redis(url, optionsOf(manner))
@@ -51,15 +52,15 @@ export function createRedis(url: string, manner: Manner, onError: (error: Error)
 
 /**
  * Connects for the first time, and waits until Redis answers.
- * @throws TransientError that names the host where it does not: a wrong URL is best known at the start
+ * @throws TransientError that names the host when it does not: a wrong URL should show at the start
  */
 export async function connectRedis(redis: Redis): Promise<void> {
   // connect() itself rejects with no more than "Connection is closed".
   let cause: unknown
-  const note = (error: Error) => {
+  const keepCause = (error: Error) => {
     cause = error
   }
-  redis.on('error', note)
+  redis.on('error', keepCause)
   try {
     await redis.connect()
   } catch (error) {
@@ -73,34 +74,35 @@ export async function connectRedis(redis: Redis): Promise<void> {
       },
     )
   } finally {
-    redis.off('error', note)
+    redis.off('error', keepCause)
   }
 }
 
 /**
- * Replies of a server that is full, starting, failing over or read-only: it will be able to again. Before
- * Redis 7 the same from within a script stands behind `ERR Error running script (...): -`.
+ * Transient errors: the server is full, starting, failing over or read-only, and will recover. Before Redis 7 such an
+ * error within a script begins with `ERR Error running script (...): -`.
  */
-const PASSING =
+const TRANSIENT =
   /^(?:ERR Error running script.* -)?(OOM|LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|MOVED|ASK|BUSY|MISCONF|NOREPLICAS|UNBLOCKED|NOGROUP)\b/
 
 /**
- * @returns a TransientError for what passes by itself: no connection, or a reply of {@link PASSING}; every other
- * error as it is, because it is a bug
+ * Classifies an error of Redis.
+ * @returns a TransientError for a lost connection or a reply of {@link TRANSIENT}; any other error unchanged, because it
+ * is a bug
  */
 export function redisError(error: unknown, doing: string): unknown {
   if (!(error instanceof Error) || error instanceof TypeError || error instanceof RangeError) return error
-  if (error.name === 'ReplyError' && !PASSING.test(error.message)) return error
+  if (error.name === 'ReplyError' && !TRANSIENT.test(error.message)) return error
   return new TransientError(`Redis cannot ${doing} now: ${error.message}`, { cause: error })
 }
 
-/** The clock that made the entries' ids. @returns milliseconds since 1970 */
+/** Reads Redis' clock, which also makes the entries' ids. @returns milliseconds since 1970 */
 export async function redisTime(redis: RedisClient): Promise<number> {
   const [seconds, micros] = await redis.time()
   return Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000)
 }
 
-/** Asks Redis for something. @throws {@link redisError} */
+/** Runs a call to Redis. @param doing what it does, for the message @throws as {@link redisError} classifies it */
 export async function askRedis<T>(doing: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work()

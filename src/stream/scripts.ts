@@ -1,19 +1,19 @@
 import { readFileSync } from 'node:fs'
 import type { RedisClient } from './redis.js'
 
-/** Values that a script takes. */
+/** Arguments of a script. */
 export type Arguments = readonly (string | number | Buffer)[]
-/** A Lua script as a function; sent by its hash, and in full where Redis does not know it yet. */
+/** A Lua script as a function; sent by its hash, and in full when Redis does not know it yet. */
 export interface Script {
   (redis: RedisClient, keys: readonly string[], args: Arguments): Promise<unknown>
-  /** Its text, for who has to send it whole. */
+  /** Its text, for callers that must send the whole script. */
   readonly lua: string
 }
 
 /**
- * Loads `scripts/<name>.lua`, whose head documents KEYS and ARGV.
+ * Loads `scripts/<name>.lua`, whose header documents KEYS and ARGV.
  * A script is sent by its SHA-1; after a Redis restart it is sent once in full again.
- * @param reply `binary`: strings of the reply come as buffers
+ * @param reply `binary`: strings in the reply are returned as buffers
  */
 export function loadScript(name: string, reply: 'text' | 'binary' = 'text'): Script {
   const lua = readFileSync(new URL(`./scripts/${name}.lua`, import.meta.url), 'utf8')
@@ -23,7 +23,7 @@ export function loadScript(name: string, reply: 'text' | 'binary' = 'text'): Scr
     const run = Reflect.get(redis, reply === 'binary' ? `${command}Buffer` : command) as (
       ...values: unknown[]
     ) => Promise<unknown>
-    // As arrays: a call has room for about 100,000 arguments, and a script may have more.
+    // Passes arrays: a JavaScript call takes about 100,000 arguments, and a script may have more.
     return run.call(redis, keys.length, keys, args)
   }
   return Object.assign(call, { lua })

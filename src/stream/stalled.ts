@@ -3,37 +3,37 @@ import { receivedAt } from './entry.js'
 import type { RedisClient } from './redis.js'
 import type { Need } from './trim.js'
 
-/** Said again after this time, in ms. */
+/** A warning is repeated after this time, in ms. */
 const REPEAT_MS = 3_600_000
-/** Up to so many pages of 1,000 entries are counted for a warning: 0.3 s of Redis' time, in steps of 3 ms. */
+/** Maximum pages of 1,000 entries that are counted for a warning; costs Redis 0.3 s, in steps of 3 ms. */
 const COUNTED_PAGES = 100
 
-/** When a group counts as one that nobody reads. */
+/** When a group counts as stalled: no worker reads it. */
 export interface StallOptions {
-  /** Without progress for so long, in ms. */
+  /** A group without progress for this time is stalled, in ms. */
   readonly afterMs: number
-  /** Whoever works on an entry shows it within this time, in ms: LEASE_MS. */
+  /** A worker renews its lease on an entry within this time, in ms: LEASE_MS. */
   readonly leaseMs: number
-  /** Names of the sinks that this version knows: every other group is somebody else's. */
+  /** Names of the sinks that this version has: every other group belongs to other software. */
   readonly sinks: readonly string[]
 }
 
-/** What was seen of a need, and since when, on this process's own clock. */
-interface Sight {
+/** A need as last seen, and since when it has been the same, on this process's own clock. */
+interface Observation {
   readonly need: Need
   readonly since: number
 }
 
 /**
- * Names the groups that entries are kept for although nobody reads them: a worker that was switched off, or
- * a group that somebody has left behind. A group whose store is away is none of them: its worker renews its lease.
- * Judged by lack of progress alone, as before Redis 7.2 a consumer that waits for entries looks idle.
+ * Finds stalled groups: entries are kept for them, but nothing reads them, because a worker was switched off or a group is
+ * no longer used. A group whose store is away is not stalled: its worker renews its lease. Judges by lack of progress
+ * only, because before Redis 7.2 a consumer that waits for entries looks idle.
  */
 export class StallWatch {
-  readonly #sights = new Map<string, Sight>()
+  readonly #observations = new Map<string, Observation>()
   readonly #eventTime = new Map<string, number>()
 
-  /** @param warn is told of each such group, once an hour */
+  /** @param warn called for each such group, once an hour */
   constructor(
     private readonly redis: RedisClient,
     private readonly options: StallOptions,
@@ -41,20 +41,20 @@ export class StallWatch {
   ) {}
 
   /**
-   * Compares what is needed now with what was needed before.
-   * @param needs of all groups in all streams
-   * @returns the names of the groups that nobody reads
-   * @throws whatever Redis or the connection answers
+   * Compares the needs of now with those of the last call.
+   * @param needs needs of all groups in all streams
+   * @returns the names of the stalled groups
+   * @throws the error of Redis or the connection
    */
   async look(needs: readonly Need[]): Promise<string[]> {
     const now = performance.now()
-    const before = new Map(this.#sights)
-    this.#sights.clear()
+    const before = new Map(this.#observations)
+    this.#observations.clear()
     const stalled = new Map<string, Need[]>()
     for (const need of needs) {
-      const sight = before.get(placeOf(need))
-      const since = sight && this.#stands(sight.need, need) ? sight.since : now
-      this.#sights.set(placeOf(need), { need, since })
+      const observation = before.get(placeOf(need))
+      const since = observation && this.#isSame(observation.need, need) ? observation.since : now
+      this.#observations.set(placeOf(need), { need, since })
       if (now - since < this.options.afterMs) continue
       stalled.set(need.group, [...(stalled.get(need.group) ?? []), need])
     }
@@ -67,9 +67,9 @@ export class StallWatch {
     return [...stalled.keys()]
   }
 
-  #stands(before: Need, now: Need): boolean {
-    const inHand = now.idleMs !== undefined && now.idleMs <= this.options.leaseMs
-    return before.id === now.id && before.exists === now.exists && !inHand
+  #isSame(before: Need, now: Need): boolean {
+    const isInFlight = now.idleMs !== undefined && now.idleMs <= this.options.leaseMs
+    return before.id === now.id && before.exists === now.exists && !isInFlight
   }
 
   async #describe(group: string, needs: readonly Need[]): Promise<string> {
@@ -87,16 +87,16 @@ export class StallWatch {
     const where = streams.length > 1 ? `${streams[0]} and ${streams.length - 1} more streams` : streams[0]
     const size = `${uncounted ? 'more than ' : ''}${entries} entries, about ${(bytes / 1e6).toFixed(1)} MB`
     const what = needs.every(({ exists }) => exists)
-      ? `Nobody reads the group ${group} of ${where}: it has made no progress for ${minutes(this.options.afterMs)}`
+      ? `No worker reads the group ${group} of ${where}: it has made no progress for ${minutes(this.options.afterMs)}`
       : `The sink ${group} has no consumer group in ${where} yet, and there are entries for it`
-    return `${what}. For its sake nothing from ${new Date(oldest).toISOString()} on is removed: ${size}. ${this.#remedy(group, where)}`
+    return `${what}. Entries from ${new Date(oldest).toISOString()} on are kept for it: ${size}. ${this.#remedy(group, where)}`
   }
 
   #remedy(group: string, where = ''): string {
     if (!this.options.sinks.includes(group)) {
-      return `Run what reads it, or remove it from each stream: XGROUP DESTROY ${where.split(' ')[0]} ${group}`
+      return `Start the software that reads it, or remove it from each stream: XGROUP DESTROY ${where.split(' ')[0]} ${group}`
     }
-    return `Start its worker (\`tributary start --help\` lists those of this version), or say SINKS_NOT_RUN=${group} where nobody wants these events there`
+    return `Start its worker (\`tributary start --help\` lists those of this version), or set SINKS_NOT_RUN=${group} if its events are not wanted`
   }
 }
 

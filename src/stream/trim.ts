@@ -5,24 +5,24 @@ import { loadScript } from './scripts.js'
 const trim = loadScript('trim')
 const seek = loadScript('seek')
 
-/** Entries that one call removes at most: about 1 ms in which Redis does nothing else. */
+/** Entries that one call removes at most; it blocks Redis for about 1 ms. */
 const STEP_ENTRIES = 10_000
-/** Entries that one call looks at in search of a contract: about 3 ms. */
+/** Entries that one call searches for a contract; it blocks Redis for about 3 ms. */
 const SEEK_ENTRIES = 1_000
-/** Before an entry of this id there is none. */
+/** The lowest id: no entry comes before it. */
 const START = '0-0'
 
 /** What is kept, and for whom. */
 export interface TrimOptions {
-  /** How long entries are kept to be replayed, in ms since their receipt by Redis' clock. */
+  /** How long entries are kept for replay, in ms since their receipt by Redis' clock. */
   readonly windowMs: number
-  /** The sinks that this installation runs, each with the names of the contracts that feed it. */
+  /** The sinks that this installation runs, each with the names of its contracts. */
   readonly sinks: ReadonlyMap<string, readonly string[]>
   /** Groups that nothing is kept for. */
   readonly ignored: readonly string[]
 }
 
-/** What a group, or a sink that has no group yet, still needs of a stream. */
+/** What a group, or a sink that has no group yet, still needs from a stream. */
 export interface Need {
   readonly stream: string
   /** The group's name. */
@@ -30,26 +30,26 @@ export interface Need {
   readonly exists: boolean
   /** Id of the first entry that it needs. */
   readonly id: string
-  /** For how long that has been in nobody's hands, in ms; `undefined`: it has not been read yet. */
+  /** Idle time of that entry, which is the group's oldest pending one, in ms; `undefined`: it has not been read yet. */
   readonly idleMs: number | undefined
 }
 
-/** What a round has come to. */
+/** The result of a trim. */
 export interface TrimReport {
-  /** Entries that were removed. */
+  /** Number of entries removed. */
   readonly removed: number
-  /** Memory of the streams before their last step, together. */
+  /** Memory of all streams before their last step, in bytes. */
   readonly bytes: number
   readonly needs: readonly Need[]
 }
 
 /**
- * Removes entries that every group has settled once they are older than the window, and before that where the log
- * takes too much memory. What a group has not read, or has read and not settled, always stays; so does what is for
- * a sink that has no group yet, because its worker never ran. Any number of processes may do it at once.
+ * Removes entries that every group has acknowledged once they are older than the window, and earlier when the log takes
+ * too much memory. Entries that are undelivered or pending in a group always stay; so do entries for a sink that has no
+ * group yet because its worker never ran. Any number of processes may trim at once.
  */
 export class Trimmer {
-  /** By sink and stream: no entry before this one is for the sink. Forgotten by a restart, and found again. */
+  /** By sink and stream: no entry before this id is for the sink. Lost on a restart, and then found again. */
   readonly #positions = new Map<string, string>()
 
   constructor(
@@ -59,11 +59,11 @@ export class Trimmer {
   ) {}
 
   /**
-   * Trims every partition as far as it goes, in steps of a few ms of Redis' time.
-   * @param maxBytes memory that the log may take, all partitions together, each with an equal share; over it the
-   * window shrinks
-   * @param stopping ends it between two steps
-   * @throws whatever Redis or the connection answers; doing it again is safe
+   * Trims every partition as far as possible, in steps that cost Redis a few ms each.
+   * @param maxBytes memory that the log may take over all partitions, each with an equal share; above it the window
+   * shrinks
+   * @param stopping ends the trim between two steps
+   * @throws the error of Redis or the connection; trimming again is safe
    */
   async run(maxBytes: number, stopping: AbortSignal): Promise<TrimReport> {
     const reports: TrimReport[] = []
@@ -110,7 +110,7 @@ export class Trimmer {
     return { removed, bytes, horizon, groups }
   }
 
-  /** Looks on for what a sink needs, one call. @returns the entry's id where it is known */
+  /** Continues the search for the first entry that a sink needs, by one call. @returns the entry's id once it is found */
   async #seek(sink: string, stream: string, horizon: string): Promise<string | undefined> {
     if (horizon === START) return undefined
     const from = this.#positionOf(sink, stream)

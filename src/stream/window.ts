@@ -2,9 +2,9 @@ import { type Entry, fromReply, isBefore, type RawEntry, receivedAt } from './en
 import type { PartitionKeys } from './keys.js'
 import type { RedisClient } from './redis.js'
 
-/** A page aims at no more than this, so that large bodies do not fill the memory. */
+/** Target size of a page in bytes, at most, so that large bodies do not fill the memory. */
 const PAGE_BYTES = 8 * 1024 * 1024
-/** Entries of the first page, while nothing is known of their size; and of the largest. */
+/** Number of entries of the first page, while their size is unknown, and of the largest page. */
 const FIRST_PAGE = 16
 const LARGEST_PAGE = 1_000
 
@@ -12,30 +12,30 @@ const LARGEST_PAGE = 1_000
 export interface Range {
   /** Id, or its milliseconds alone, of the first entry. */
   readonly from: string
-  /** Likewise of the last. */
+  /** Id, or its milliseconds alone, of the last entry. */
   readonly to: string
 }
 
-/** Entries that follow each other in one partition. */
+/** Consecutive entries of one partition. */
 export interface Page {
   readonly entries: readonly Entry[]
-  /** Where to go on once they are done with: everything before this id has been read, in every partition. */
+  /** Where to continue after these entries: everything before this id has been read, in every partition. */
   readonly next: string
 }
 
-/** Where one partition stands. */
+/** How far one partition has been read. */
 interface Place {
   readonly keys: PartitionKeys
-  /** Id of the last entry that was read, or where the range begins. */
+  /** Id of the last entry that was read, or the beginning of the range. */
   at: string
   started: boolean
 }
 
 /**
- * Reads a part of the log, page by page, about in order of receipt: always on in the partition that is furthest
- * behind, so that one id says where all of them stand. Belongs to no group: nothing is taken from anybody.
- * Memory stays at one page, about 8 MiB, or one entry where that is larger.
- * @throws whatever Redis or the connection answers
+ * Reads a part of the log page by page, roughly in order of receipt. It always reads the partition that is furthest
+ * behind, so one id is the progress of all. It uses no consumer group, so it takes no entries from workers.
+ * Memory stays at one page, about 8 MiB, or one entry if that is larger.
+ * @throws the error of Redis or the connection
  */
 export async function* readWindow(
   redis: RedisClient,
@@ -50,8 +50,8 @@ export async function* readWindow(
     const raw = (await redis.callBuffer(
       ...(['XRANGE', place.keys.events, start, to, 'COUNT', count] as const),
     )) as RawEntry[]
-    const entries = raw.flatMap((one) => fromReply(place.keys.partition, one) ?? [])
-    if (raw.length < count) places = places.filter((one) => one !== place)
+    const entries = raw.flatMap((rawEntry) => fromReply(place.keys.partition, rawEntry) ?? [])
+    if (raw.length < count) places = places.filter((candidate) => candidate !== place)
     const end = raw.at(-1)
     if (!end) continue
     Object.assign(place, { at: end[0].toString('latin1'), started: true })
@@ -62,8 +62,8 @@ export async function* readWindow(
 }
 
 /**
- * From when on the log has everything that was received. Two commands a partition.
- * @returns milliseconds since 1970; `undefined` where nothing has ever been removed
+ * The time since which the log is complete. Costs two commands per partition.
+ * @returns milliseconds since 1970; `undefined` when no entry has ever been removed
  */
 export async function wholeSince(
   redis: RedisClient,
@@ -78,7 +78,7 @@ async function partitionSince(redis: RedisClient, stream: string): Promise<numbe
   if ((await redis.exists(stream)) === 0) return undefined
   const info = (await redis.xinfo('STREAM', stream)) as unknown[]
   const of = (name: string) => (info.includes(name) ? info[info.indexOf(name) + 1] : undefined)
-  // Redis before 7.0 does not tell how many there have been.
+  // Redis before 7.0 does not report how many entries were ever added.
   if (of('entries-added') === of('length')) return undefined
   const [first] = await redis.xrange(stream, '-', '+', 'COUNT', 1)
   return receivedAt(first?.[0] ?? String(of('last-generated-id')))

@@ -20,7 +20,7 @@ async function open(url: string): Promise<TestEdge> {
   return own
 }
 
-/** Why `synced` cannot be had of a server. */
+/** Why `synced` is not possible with a server. */
 async function refusal(server: Pick<Service, 'url'>): Promise<string> {
   return await ask(server, (redis) => openConfirmations(redis, SYNCED)).then(
     () => 'it can be had',
@@ -71,7 +71,7 @@ describe('synced', () => {
     const env = { ...environment(), ...Object.fromEntries(secrets), ...own }
     const options = { main: MAIN, role: 'edge', env, logFile: '/dev/null', onWarning: () => {} }
     const starting = startRole(options, AbortSignal.timeout(30_000))
-    await expect(starting).rejects.toThrow('DURABILITY=synced cannot be had of Redis at 127.0.0.1')
+    await expect(starting).rejects.toThrow('DURABILITY=synced is not possible with Redis at 127.0.0.1')
   })
 
   test('is never claimed of a server that is set up anew while it runs', async () => {

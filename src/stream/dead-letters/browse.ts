@@ -6,30 +6,30 @@ import { type DeadLetterHead, type DeadLetterRecord, type RawHead, readHead } fr
 
 const heads = loadScript('heads')
 
-/** Letters in a page: 3 ms in which Redis does nothing else. */
+/** Letters in a page; reading one blocks Redis for 3 ms. */
 const PAGE = 200
-/** Bodies of so many letters, or of so many bytes, are in memory at once. */
+/** Maximum letters, and maximum bytes of their bodies, in memory at once. */
 const CHUNK_LETTERS = 100
 const CHUNK_BYTES = 4 * 1024 * 1024
 
-/** Which letters are meant; a list that is left out leaves all in. */
+/** Selects letters; a condition that is omitted selects all. */
 export interface Selection {
   readonly sinks?: readonly string[]
   readonly contracts?: readonly string[]
   readonly reasons?: readonly string[]
   /** Dead-lettered at this time or later, in milliseconds since 1970. */
   readonly since?: number
-  /** Dead-lettered at this time or before. */
+  /** Dead-lettered at this time or before, in milliseconds since 1970. */
   readonly until?: number
   /** Correlation or event id. */
   readonly key?: string
-  /** These alone: `<partition>/<id>`. */
+  /** Only these letters: `<partition>/<id>`. */
   readonly ids?: readonly string[]
 }
 
 /**
- * The letters of a selection without their bodies, partition by partition, oldest first. What is dead-lettered
- * after the start is left out, so a redrive does not meet again what it has sent. A page is in memory at a time.
+ * Reads the selected letters without their bodies, partition by partition, oldest first. Letters added to a partition
+ * after its read began are skipped, so a redrive does not meet its own letters again. One page is in memory at a time.
  */
 export async function* browse(
   redis: RedisClient,
@@ -94,7 +94,7 @@ function isSelected(
   )
 }
 
-/** Letters with their bodies, in groups that memory has room for; those that are gone meanwhile are left out. */
+/** Reads the bodies of letters, in chunks that fit in memory; letters removed in the meantime are skipped. */
 export async function* withBodies(
   redis: RedisClient,
   partitions: readonly PartitionKeys[],

@@ -5,36 +5,36 @@ import { discardLetters } from './discard.js'
 
 const heads = loadScript('heads')
 
-/** Letters that one call drops: about 5 ms in which Redis does nothing else. */
+/** Letters that one call drops; it blocks Redis for about 5 ms. */
 const CALL_LETTERS = 500
-/** Near the budget, as a share of it: from here on it is announced what will happen. */
+/** Share of the budget above which a warning announces the drop. */
 const NEAR = 0.8
-/** Once announced, it is said again after this time, in ms. */
+/** The warning is repeated after this time, in ms. */
 const ANNOUNCE_MS = 3_600_000
 
-/** How much dead letters may take. */
+/** How much memory dead letters may take, and how long they are kept. */
 export interface Budget {
-  /** Memory in Redis, of all partitions together; each has an equal share. */
+  /** Memory in Redis over all partitions, in bytes; each partition has an equal share. */
   readonly maxBytes: number
-  /** Since a letter was dead-lettered for the last time, in ms. */
+  /** Maximum time since a letter was last dead-lettered, in ms. */
   readonly maxAgeMs: number
 }
 
-/** Where a partition's letters stand, as shares of the budget: 1 is all of it. */
+/** How much of the budget a partition's letters use, as shares: 1 is all of it. */
 interface Use {
   readonly bytes: number
   readonly age: number
 }
 
 /**
- * Keeps dead letters within their budget, oldest out first, by the clock of Redis, which told when they came. Nothing is
- * dropped before a warning: what is over the budget at one check goes at the next. Any number of processes may do it at
- * once.
+ * Keeps dead letters within their budget by dropping the oldest, by Redis' clock, which also made their ids. It warns
+ * before it drops: letters that are over the budget at one check are dropped at the next. Any number of processes may do
+ * it at once.
  */
 export class BudgetKeeper {
   readonly #announcedAt = new Map<string, number>()
 
-  /** @param warn is told what will be dropped, and what has been */
+  /** @param warn called with what will be dropped, and what was dropped */
   constructor(
     private readonly redis: RedisClient,
     private readonly partitions: readonly PartitionKeys[],
@@ -42,7 +42,7 @@ export class BudgetKeeper {
     private readonly warn: (message: string) => void,
   ) {}
 
-  /** Looks at every partition; costs three commands each while there is room. */
+  /** Checks every partition; costs three commands each while they are within the budget. */
   async check(): Promise<void> {
     for (const keys of this.partitions) await this.#checkOne(keys)
   }
@@ -62,7 +62,7 @@ export class BudgetKeeper {
     if (announcedAt !== undefined) await this.#drop(keys, use, now)
   }
 
-  /** By memory, as Redis counts it: all of its blocks, whose letters share the names of their fields. */
+  /** Measures memory as Redis counts it: whole blocks, in which letters share their field names. */
   async #useOf({ dead }: PartitionKeys, now: number): Promise<Use> {
     const bytes = Number((await this.redis.call('MEMORY', 'USAGE', dead, 'SAMPLES', '0')) ?? 0)
     const oldest = (await this.#oldest(dead)) ?? now
@@ -83,14 +83,14 @@ export class BudgetKeeper {
     let [byAge, byBytes] = [0, 0]
     if (use.age >= 1) {
       const range = { from: '-', to: String(Math.floor(expired)), most: CALL_LETTERS }
-      byAge = await untilNone(() => discardLetters(this.redis, keys, [range], OLD))
+      byAge = await repeatUntilNone(() => discardLetters(this.redis, keys, [range], OLD))
     }
     if (use.bytes > 1) {
       const length = await this.redis.xlen(keys.dead)
-      // About so many are too many, but letters differ in size: in quarters hardly one goes that could stay.
+      // Drops a quarter of the estimated excess at a time: letters differ in size, so the estimate may be too high.
       const most = Math.min(CALL_LETTERS, Math.ceil((length * (use.bytes - 1)) / use.bytes / 4))
       const range = { from: '-', to: '+', most: Math.max(1, most) }
-      byBytes = await untilNone(() => discardLetters(this.redis, keys, [range], BIG, this.#share))
+      byBytes = await repeatUntilNone(() => discardLetters(this.redis, keys, [range], BIG, this.#share))
     }
     const dropped = byAge + byBytes
     if (dropped === 0) return
@@ -104,7 +104,7 @@ export class BudgetKeeper {
 const OLD = { by: 'tributary', because: 'over budget: age' }
 const BIG = { by: 'tributary', because: 'over budget: bytes' }
 
-async function untilNone(work: () => Promise<number>): Promise<number> {
+async function repeatUntilNone(work: () => Promise<number>): Promise<number> {
   let total = 0
   for (let count = await work(); count > 0; count = await work()) total += count
   return total

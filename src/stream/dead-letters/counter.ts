@@ -2,12 +2,12 @@ import { countEntries } from '../count.js'
 import type { PartitionKeys } from '../keys.js'
 import type { RedisClient } from '../redis.js'
 
-/** Up to so many letters are counted anew at each turn: about 3 ms of Redis' time. */
+/** Up to this many letters are recounted at every call; costs Redis about 3 ms. */
 const FEW = 1_000
-/** More of them are counted anew no more often than this, in ms: 100,000 letters take 0.3 s of Redis' time. */
+/** More letters are recounted after this time at the earliest, in ms: 100,000 letters cost Redis 0.3 s. */
 const RECOUNT_MS = 60_000
 
-/** What is known of the letters of one partition. */
+/** The last count of one partition's letters. */
 interface Known {
   readonly counts: ReadonlyMap<string, number>
   readonly total: number
@@ -17,9 +17,9 @@ interface Known {
 }
 
 /**
- * Keeps count of the dead letters by sink, turn by turn. Letters that come are added; that some have gone is told by
- * the length of the stream, and then all are counted again: at once while they are few, once a minute where they are
- * many. Between two such counts letters of a sink that have been redriven or discarded may still be counted.
+ * Counts the dead letters by sink. Each call adds the new letters. The stream's length shows whether letters were removed;
+ * then all are recounted: at once if they are few, once a minute if they are many. Between two recounts, letters that
+ * were redriven or discarded may still be counted.
  */
 export class DeadLetterCounter {
   readonly #known = new Map<string, Known>()
@@ -29,7 +29,7 @@ export class DeadLetterCounter {
     private readonly partitions: readonly PartitionKeys[],
   ) {}
 
-  /** @returns letters by sink (or `edge`) @throws what Redis or the connection answers */
+  /** @returns letters by sink (or `edge`) @throws the error of Redis or the connection */
   async count(): Promise<Map<string, number>> {
     const all = new Map<string, number>()
     for (const { dead } of this.partitions) {
@@ -48,10 +48,10 @@ export class DeadLetterCounter {
     const counts = new Map(before.counts)
     for (const [sink, count] of more.counts) counts.set(sink, (counts.get(sink) ?? 0) + count)
     const total = [...counts.values()].reduce((sum, count) => sum + count, 0)
-    // What came between the two questions makes no difference that lasts: it is noticed at the next turn.
-    const gone = total > length
+    // Letters added between the two commands make no lasting difference: the next call notices removals.
+    const removed = total > length
     const due = length <= FEW || performance.now() - before.countedAt > RECOUNT_MS
-    if (gone && due) return await this.#recount(dead)
+    if (removed && due) return await this.#recount(dead)
     return { counts, total, last: more.last ?? before.last, countedAt: before.countedAt }
   }
 

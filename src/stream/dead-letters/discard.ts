@@ -4,10 +4,10 @@ import { loadScript } from '../scripts.js'
 
 const discard = loadScript('discard')
 
-/** Traces that are kept in each partition, about: 10 MB. */
+/** Approximate number of traces kept in each partition; they take 10 MB. */
 const TRACES = 100_000
 
-/** Who discards, and why; for whoever asks later. */
+/** Who discards, and why; kept in the trace. */
 export interface Discarding {
   readonly by: string
   readonly because: string
@@ -21,9 +21,9 @@ export interface LetterRange {
 }
 
 /**
- * Removes letters for good, and leaves a trace of each beside them: all but its text and body. One atomic call.
- * @param overBytes only while the letters take more memory than this
- * @returns how many were removed; those that are gone already are left out
+ * Removes letters for good and keeps a trace of each, without its message and body. One atomic call.
+ * @param overBytes removes letters only if they take more memory than this, in bytes
+ * @returns how many were removed; letters that no longer exist are skipped
  */
 export async function discardLetters(
   redis: RedisClient,

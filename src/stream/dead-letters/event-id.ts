@@ -1,7 +1,7 @@
-/** Longest id that is kept, in characters: keys are shorter. */
+/** Maximum length of a kept id, in characters; keys are shorter. */
 const MAX_LENGTH = 512
 
-/** Where an event may say who it is; the first that is there counts. */
+/** Where an event may have its id; the first one present counts. */
 const PLACES: readonly (readonly string[])[] = [
   ['correlation_id'],
   ['eventData', 'id'],
@@ -10,7 +10,7 @@ const PLACES: readonly (readonly string[])[] = [
 ]
 
 /**
- * The correlation or event id in a body; empty where none can be read. Costs a JSON.parse: for letters alone.
+ * Reads the correlation or event id from a body; empty when there is none. Costs a JSON.parse, so it is only for letters.
  * Never throws.
  */
 export function eventIdOf(body: Buffer): string {

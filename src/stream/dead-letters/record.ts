@@ -10,14 +10,14 @@ export interface DeadLetterHead extends Omit<DeadLetter, 'body' | 'reason'> {
   readonly streamId: string
   /** When it was dead-lettered for the last time, in milliseconds since 1970. */
   readonly at: number
-  /** One of the reasons of this version, or of the one that wrote it. */
+  /** A reason of this version, or of the version that wrote the letter. */
   readonly reason: string
   /** Correlation or event id; empty where none could be read. */
   readonly event: string
-  /** Of the software that wrote it. */
+  /** Version of the software that wrote it. */
   readonly version: string
   readonly status: string
-  /** Length of the body. */
+  /** Length of the body, in bytes. */
   readonly bytes: number
 }
 
@@ -26,10 +26,10 @@ export interface DeadLetterRecord extends DeadLetterHead {
   readonly body: Buffer
 }
 
-/** As `heads.lua` answers: id, length of the body, then the values of {@link HEAD_FIELDS}. */
+/** The reply of `heads.lua` for one letter: id, length of the body, then the values of {@link HEAD_FIELDS}. */
 export type RawHead = readonly [id: string, bytes: number, ...values: string[]]
 
-/** Reads a head. */
+/** Reads a head from the reply. */
 export function readHead(partition: number, [streamId, bytes, ...values]: RawHead): DeadLetterHead {
   const of = (name: (typeof HEAD_FIELDS)[number]) => values[HEAD_FIELDS.indexOf(name)] ?? ''
   return {

@@ -15,10 +15,10 @@ export interface Redriven {
 }
 
 /**
- * Moves letters of one partition back into its log, in one atomic call: each is in the one stream or in the other,
- * whatever happens, and one that has been moved or discarded before is left out.
+ * Moves letters of one partition back into its log in one atomic call: whatever happens, each letter is in one of the two
+ * streams. Letters that were moved or discarded before are skipped.
  * @returns how many were moved
- * @throws whatever Redis or the connection answers; doing it again is safe
+ * @throws the error of Redis or the connection; repeating it is safe
  */
 export async function moveToLog(
   redis: RedisClient,

@@ -1,6 +1,6 @@
--- Appends entries to a partition's stream: one call for all requests of a tick.
+-- Appends entries to a partition's stream: one call for all requests of an event-loop tick.
 -- KEYS[1] the stream
--- ARGV    what is known of it and body, of each entry in turn
+-- ARGV    metadata and body of each entry in turn
 -- returns the new ids, in order
 local ids = {}
 for i = 1, #ARGV, 2 do

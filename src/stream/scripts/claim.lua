@@ -1,11 +1,11 @@
--- Takes over the next entry whose consumer has been silent for a lease: this one alone, because a delivery is
--- counted, and the idle time of its neighbours must go on. About 10 us for ten pending entries looked at.
+-- Claims the next entry whose consumer has been silent for a lease. Claims only one, because XAUTOCLAIM counts a
+-- delivery and resets the idle time of what it claims. About 10 us for each ten pending entries scanned.
 -- KEYS[1] the stream
 -- ARGV[1] consumer group, ARGV[2] consumer, ARGV[3] lease in ms
--- ARGV[4] where the scan goes on; `0-0` at the start
--- ARGV[5] most steps of ten entries: how long Redis may do nothing else
--- returns where the scan goes on; then, where an entry was taken over, its id, its fields and the number of its
--- deliveries with this one
+-- ARGV[4] where the scan continues; `0-0` at the start
+-- ARGV[5] maximum number of steps of ten entries: this limits how long the script blocks Redis
+-- returns where the scan continues; then, if an entry was claimed, its id, its fields and the number of its deliveries,
+-- this one included
 local cursor = ARGV[4]
 for _ = 1, ARGV[5] do
   local reply = redis.call('XAUTOCLAIM', KEYS[1], ARGV[1], ARGV[2], ARGV[3], cursor, 'COUNT', 1)

@@ -1,9 +1,9 @@
--- Counts a page of a stream's entries without sending them anywhere. About 3 us an entry of 600 bytes.
+-- Counts a page of a stream's entries without sending them to the client. About 3 us per entry of 600 bytes.
 -- KEYS[1] the stream
 -- ARGV[1] where to begin: `-`, or `(<id>` for what comes after it
--- ARGV[2] most entries
--- ARGV[3] name of the field by whose values to count; empty to count all together
--- returns the id of the page's first entry and of its last, both empty where there is none, then each value and its count
+-- ARGV[2] maximum number of entries
+-- ARGV[3] name of the field to count by; empty to count all together
+-- returns the ids of the page's first and last entry (both empty without any), then each value and its count
 local page = redis.call('XRANGE', KEYS[1], ARGV[1], '+', 'COUNT', ARGV[2])
 if #page == 0 then
   return { '', '' }

@@ -1,14 +1,14 @@
--- Adds dead letters and, where they stem from an entry, settles it: all or nothing.
--- A script does not roll back, so XADD comes first: when Redis is full it fails, and nothing is acknowledged.
+-- Adds dead letters and, if they come from an entry, acknowledges it: all or nothing.
+-- A script does not roll back, so XADD comes first: if Redis is full, XADD fails and nothing is acknowledged.
 -- KEYS[1] the dead-letter stream
 -- KEYS[2] the stream of the entry
 -- ARGV[1] consumer group, ARGV[2] entry id; both empty for letters from the edge
 -- ARGV[3] number of fields of a letter
--- ARGV    then their names, then the values of each letter in turn
--- returns the number of letters added: 0 where the entry has been settled before
+-- ARGV    then the names of the fields, then the values of each letter in turn
+-- returns the number of letters added: 0 if the entry was acknowledged before
 local group, id = ARGV[1], ARGV[2]
 if id ~= '' then
-  -- Where Redis has lost the group, nobody has settled the entry: the letters are kept.
+  -- If Redis has lost the group, the entry counts as not acknowledged: the letters are added.
   local pending = redis.pcall('XPENDING', KEYS[2], group, id, id, 1)
   if not pending.err and #pending == 0 then
     return 0

@@ -1,11 +1,11 @@
--- Removes dead letters and leaves a trace of each, without its body. Doing it again changes nothing.
--- A script does not roll back, so the trace comes first.
+-- Removes dead letters and adds a trace of each, without its body. Repeating it changes nothing.
+-- A script does not roll back, so it adds the trace first.
 -- KEYS[1] the dead-letter stream
 -- KEYS[2] the stream of traces
--- ARGV[1] most traces that are kept, about
--- ARGV[2] remove nothing unless the letters take more than so many bytes; empty: in any case
--- ARGV[3] who, ARGV[4] why
--- ARGV    then from, to and most letters of each range in turn
+-- ARGV[1] approximate maximum number of traces to keep
+-- ARGV[2] removes letters only if they take more than this many bytes; empty: always
+-- ARGV[3] who discards, ARGV[4] why
+-- ARGV    then from, to and maximum number of letters of each range in turn
 -- returns the number of letters removed
 if ARGV[2] ~= '' and (redis.call('MEMORY', 'USAGE', KEYS[1], 'SAMPLES', 0) or 0) <= tonumber(ARGV[2]) then
   return 0

@@ -1,7 +1,7 @@
--- Elects a replica, or keeps the one that is elected. Its key is only prolonged then: a Redis that is full refuses more.
+-- Elects a replica, or renews the elected one. A renewal only extends the key's expiry, which a full Redis still allows.
 -- KEYS[1] the id of the elected replica
--- ARGV[1] id of the replica that asks, ARGV[2] for how long, in ms; 0: it resigns
--- returns 1 where the replica that asks is elected now, 0 where it is not
+-- ARGV[1] id of the calling replica, ARGV[2] for how long, in ms; 0: it resigns
+-- returns 1 if the calling replica is elected now, else 0
 local elected = redis.call('GET', KEYS[1])
 if elected == ARGV[1] then
   redis.call('PEXPIRE', KEYS[1], ARGV[2])

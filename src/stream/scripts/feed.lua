@@ -1,9 +1,9 @@
 -- Appends records to a partition's clean feed, each key once within the retention.
--- A script does not roll back, so XADD comes before SET: an error between the two may double a record, never lose it.
--- Redis checks its memory before a script's first write alone, and writes a script to its log as a whole.
+-- A script does not roll back, so XADD comes before SET: an error between the two may duplicate a record, never lose one.
+-- Redis checks its memory only before a script's first write, and writes a script's effects to its log as one unit.
 -- KEYS[1] the feed
--- KEYS    then of each record in turn where its key is remembered
--- ARGV[1] retention in milliseconds: older records are cut off, node by node, and older keys forgotten
+-- KEYS    then the key that remembers each record's own key, in turn
+-- ARGV[1] retention in milliseconds: Redis trims older records, node by node, and expires older keys
 -- ARGV    then contract, key, entry, received, trace, value of each record in turn
 -- returns the number of records added
 local retention = tonumber(ARGV[1])

@@ -1,8 +1,8 @@
--- Reads a page of entries or dead letters without their bodies. About 13 us each.
+-- Reads a page of entries or dead letters without their bodies. Costs about 13 us for each.
 -- KEYS[1] the stream
--- ARGV[1] where to begin, ARGV[2] where to end, ARGV[3] most of them
--- ARGV    then the names of the fields that are wanted
--- returns of each its id, the length of its body and the fields; empty where it has no such field
+-- ARGV[1] where to begin, ARGV[2] where to end, ARGV[3] maximum number
+-- ARGV    then the names of the wanted fields
+-- returns for each its id, the length of its body and the fields' values; empty for a field it does not have
 local heads = {}
 for _, letter in ipairs(redis.call('XRANGE', KEYS[1], ARGV[1], ARGV[2], 'COUNT', ARGV[3])) do
   local fields = {}

@@ -1,9 +1,9 @@
--- Reads how far the groups of a stream are, at one moment. About 20 us a group, and 3 us for each undelivered entry of
+-- Reads the lag of a stream's groups at one moment. About 20 us per group, and 3 us for each undelivered entry of
 -- 600 bytes that it counts.
 -- KEYS[1] the stream
--- ARGV[1] most undelivered entries to count for a group; 0: none, and no entry is read that the ages do not need
--- ARGV[2] the same where Redis has no figure of its own, or a wrong one
--- ARGV[3] most bytes of these entries, about
+-- ARGV[1] maximum undelivered entries to count for a group; 0: counts none, and reads only entries needed for the ages
+-- ARGV[2] the same if Redis' own figure is missing or wrong
+-- ARGV[3] approximate maximum of bytes of these entries
 -- ARGV    then the names of the groups to read; none: all groups
 -- returns the time in ms, the stream's length, its memory in bytes, the id of its first entry (empty without one), its
 -- number of groups, then a list for each group: name, pending entries, id of the oldest of them, undelivered entries
@@ -12,7 +12,7 @@
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local bytes = redis.pcall('MEMORY', 'USAGE', KEYS[1])
--- It fails for a user who may not run it. Redis' own message does not name the command.
+-- The call fails for a user without permission. Redis' own message does not name the command.
 if type(bytes) == 'table' then
   return redis.error_reply('NOPERM this user cannot run memory|usage: ' .. bytes.err)
 end
@@ -35,13 +35,13 @@ for _, info in ipairs(groups) do
   if #ARGV == 3 or is_wanted[name] then
     local lag = type(group['lag']) == 'number' and group['lag'] or -1
     local read = type(group['entries-read']) == 'number' and group['entries-read'] or -1
-    -- A group that has never read has no such figure, either.
+    -- Redis has no such figure for a group that has never read, either.
     if last == '0-0' then read = 0 end
     local is_known = lag >= 0 and lag <= length
     local pending = redis.call('XPENDING', KEYS[1], name)
     local most = math.max(1, math.min(tonumber(is_known and ARGV[1] or ARGV[2]), fitting))
     local page, is_read = {}, false
-    -- Redis copies whole bodies to read an entry. What is pending is older than all that is undelivered.
+    -- Reading an entry copies its whole body. Pending entries are older than all undelivered ones, so their age is enough.
     if not (is_glance and is_known and (pending[1] > 0 or lag == 0)) then
       page = redis.call('XRANGE', KEYS[1], '(' .. last, '+', 'COUNT', most)
       is_read = true

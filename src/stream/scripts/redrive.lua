@@ -1,9 +1,9 @@
--- Moves dead letters back into the log: each is in the one stream or in the other, whatever happens.
--- A script does not roll back, so XADD comes first; where Redis is full it fails, and the letter stays.
+-- Moves dead letters back into the log; whatever happens, each is in one of the two streams.
+-- A script does not roll back, so XADD comes first: if Redis is full, XADD fails and the letter stays.
 -- KEYS[1] the dead-letter stream
 -- KEYS[2] the stream of the entries
--- ARGV    letter id, then what is known of its entry and the body, of each letter in turn
--- returns the number of letters moved: those that are gone already are left out
+-- ARGV    letter id, metadata of its entry and body, of each letter in turn
+-- returns the number of letters moved; letters that no longer exist are skipped
 local moved = 0
 for i = 1, #ARGV, 3 do
   if #redis.call('XRANGE', KEYS[1], ARGV[i], ARGV[i]) == 1 then

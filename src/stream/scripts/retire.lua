@@ -1,13 +1,13 @@
--- Removes consumers that have left or died, but never one that still holds pending entries: DELCONSUMER would lose
--- them. One that only waited is made anew by its next read.
+-- Removes consumers that have left or died, but never one with pending entries: DELCONSUMER would lose them. If a removed
+-- consumer was only waiting, its next read creates it again.
 -- KEYS[1] the stream
 -- ARGV[1] consumer group
--- ARGV[2] name of the one consumer; empty for any but ARGV[4]
--- ARGV[3] since when it has been silent, at least, in ms
--- ARGV[4] name of a consumer that stays
+-- ARGV[2] name of the consumer to remove; empty: any except ARGV[4]
+-- ARGV[3] minimum time that it has been silent, in ms
+-- ARGV[4] name of a consumer to keep
 -- returns the number of consumers removed
 local consumers = redis.pcall('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])
--- Where Redis has lost the stream or the group there is nothing to remove.
+-- If Redis has lost the stream or the group, there is nothing to remove.
 if consumers.err then return 0 end
 local removed = 0
 for _, consumer in ipairs(consumers) do

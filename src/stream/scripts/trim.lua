@@ -1,20 +1,20 @@
--- Removes the oldest entries of a stream that nobody needs any more: one step, as a group may come or go between two.
--- Takes up to 1 ms to remove 10,000 entries, and 5 ms a GiB to measure the stream.
+-- Removes the oldest entries of a stream that no group needs any more. It is one step, because groups may be created or
+-- removed between two steps. Takes up to 1 ms to remove 10,000 entries, and 5 ms per GiB to measure the stream.
 -- KEYS[1] the stream
--- ARGV[1] how long entries are kept after they were settled, in milliseconds since their receipt
--- ARGV[2] bytes that the stream may take; over it settled entries go earlier
--- ARGV[3] most entries that are removed
--- ARGV[4] how many names follow: groups that nothing is kept for
--- ARGV    then those, then name and id of each sink: nothing at or above the id goes while the sink has no group
--- returns entries removed, bytes before that, and the id up to which it would go but for sinks without a group;
---         then of each group that counts its name, the id of the first entry that it needs or '', and for how
---         many ms that has been in nobody's hands; -1 where nobody has read it yet
+-- ARGV[1] how long acknowledged entries are kept, in milliseconds since their receipt
+-- ARGV[2] bytes that the stream may take; above it acknowledged entries are removed earlier
+-- ARGV[3] maximum number of entries to remove
+-- ARGV[4] number of ignored groups, for which nothing is kept
+-- ARGV    then their names, then name and id of each sink: while the sink has no group, entries from the id on stay
+-- returns the number of entries removed, the stream's bytes before that, and the id up to which entries could be removed
+--         if sinks without a group were ignored; then, for each group that is not ignored: its name, the id of the first
+--         entry that it needs or '', and the idle time of that entry in ms, -1 if it has not been read yet
 local stream = KEYS[1]
 
 local function is_before(a, b)
   local a_ms, a_seq = string.match(a, '^(%d+)-(%d+)$')
   local b_ms, b_seq = string.match(b, '^(%d+)-(%d+)$')
-  -- As text: a number of Lua cannot hold a sequence of 64 bits.
+  -- Compares text: a Lua number cannot hold a 64-bit sequence.
   if a_ms == b_ms then a_ms, b_ms = a_seq, b_seq end
   if #a_ms ~= #b_ms then return #a_ms < #b_ms end
   return a_ms < b_ms
@@ -25,7 +25,7 @@ local function earlier(a, b)
 end
 
 local groups = redis.pcall('XINFO', 'GROUPS', stream)
--- Where there is no stream there is nothing to trim.
+-- If there is no stream, there is nothing to trim.
 if groups.err then return { 0, 0, '0-0' } end
 
 local is_ignored = {}
@@ -50,7 +50,7 @@ for _, group in ipairs(groups) do
     for _, value in ipairs({ name, first, idle }) do reply[#reply + 1] = value end
   end
 end
--- Nobody has read anything: who will is not known.
+-- No group yet: it is not known which entries groups will need.
 if not needed then return { 0, 0, '0-0' } end
 
 local now = redis.call('TIME')
@@ -65,9 +65,9 @@ end
 
 local removed = redis.call('XTRIM', stream, 'MINID', '~', earlier(bound, expired), 'LIMIT', ARGV[3])
 if removed == 0 and excess > 0 then
-  -- About so many are too many, but entries differ in size: in quarters hardly one goes that could stay.
+  -- Removes a quarter of the estimated excess at a time: entries differ in size, so the estimate may be too high.
   local most = math.ceil(redis.call('XLEN', stream) * excess / 4)
-  -- A block of the stream goes as a whole, or not at all; it has up to 100 entries.
+  -- Redis removes only whole blocks of the stream, which have up to 100 entries.
   most = math.min(tonumber(ARGV[3]), math.max(100, most))
   removed = redis.call('XTRIM', stream, 'MINID', '~', bound, 'LIMIT', most)
 end
