@@ -40,7 +40,7 @@ type OnRetry = (error: TransientError, attempt: number, pauseMs: number) => void
 
 /** Work on one batch. */
 interface Work<Item extends SinkItem> extends WorkerOptions<Item> {
-  readonly inHand: Batch
+  readonly inFlight: Batch
   /** Ends the work on it. */
   readonly signal: AbortSignal
   readonly onRetry: OnRetry
@@ -84,7 +84,7 @@ export async function runWorker<Item extends SinkItem>(
   const handle = async (batch: Batch, process: (work: Work<Item>) => Promise<Outcome[]>) => {
     try {
       const onRetry: OnRetry = (...failure) => observer.retried(batch, ...failure)
-      const outcomes = await process({ ...options, inHand: batch, signal: giveUp, onRetry })
+      const outcomes = await process({ ...options, inFlight: batch, signal: giveUp, onRetry })
       const acknowledge = () =>
         consumer.acknowledge(outcomes, (command) => observer.sent(batch, 'log', command))
       await patiently('acknowledge entries', acknowledge, batch)
@@ -100,7 +100,7 @@ export async function runWorker<Item extends SinkItem>(
       const take = () => consumer.claim((command) => commands.push(command))
       const stale = await patiently('claim entries', take)
       if (!stale) return
-      const batch = inHand([stale.entry], stale.deliveries)
+      const batch = inFlight([stale.entry], stale.deliveries)
       observer.read(batch, commands)
       await handle(batch, (work) => processAlone(stale, work))
     }
@@ -113,7 +113,7 @@ export async function runWorker<Item extends SinkItem>(
     const { staleDue } = consumer
     if (!staleDue) ahead = readAhead()
     if (entries.length > 0) {
-      const batch = inHand(entries)
+      const batch = inFlight(entries)
       observer.read(batch, commands)
       const decoded = entries.map(decode)
       await writing.start(() => handle(batch, (work) => process(decoded, work)))
@@ -125,7 +125,7 @@ export async function runWorker<Item extends SinkItem>(
   }
 }
 
-function inHand(entries: readonly Entry[], deliveries = 0): Batch {
+function inFlight(entries: readonly Entry[], deliveries = 0): Batch {
   return { entries, deliveries, begunAt: performance.now() }
 }
 
@@ -155,9 +155,9 @@ function poisoned(entry: Entry, deliveries: number, sink: string): Outcome {
 
 async function process<Item extends SinkItem>(
   decoded: readonly Decoded<Item>[],
-  { fold, sink, batch, inHand, observer, progress, signal, onRetry }: Work<Item>,
+  { fold, sink, batch, inFlight, observer, progress, signal, onRetry }: Work<Item>,
 ): Promise<Outcome[]> {
-  observer.decoded(inHand, decoded)
+  observer.decoded(inFlight, decoded)
   const changes = decoded.flatMap((one) => one.changes)
   const refused = await progress.during('write to the sink', (heartbeat) =>
     deliver(changes, {
@@ -171,10 +171,10 @@ async function process<Item extends SinkItem>(
       },
       report: (command) => {
         heartbeat()
-        observer.sent(inHand, 'sink', command)
+        observer.sent(inFlight, 'sink', command)
       },
     }),
   )
-  observer.written(inHand, decoded, refused)
+  observer.written(inFlight, decoded, refused)
   return decoded.map((one) => ({ entry: one.entry, letters: toLetters(one, refused, sink.name) }))
 }
