@@ -29,11 +29,12 @@ export async function preflight(
   signal: AbortSignal,
   room?: Room,
 ): Promise<void> {
+  // First and alone: without the folder the other checks could only fail.
+  checkHome(home)
   const options = { home, report: () => undefined, signal }
   const problems = await Promise.all(
     [
       () => void chooseHttp(config.EDGE_HTTP),
-      () => checkHome(home),
       () => checkRoom(room ?? roomHere(home), config.TRIBUTARY_HOME),
       () => checkRedis({ ...options, url: config.REDIS_URL, choice: config.EMBEDDED_REDIS }),
       () => checkPostgres({ ...options, url: config.POSTGRES_URL, choice: config.EMBEDDED_POSTGRES }),
@@ -63,7 +64,6 @@ function checkHome(home: string): void {
 }
 
 function roomHere(home: string): Room {
-  mkdirSync(home, { recursive: true })
   const { bavail, bsize } = statfsSync(home)
   return { memory: process.availableMemory() / MB, disk: (bavail * bsize) / MB }
 }

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { type AddressInfo, Server as NetServer, type Socket } from 'node:net'
 import type { ErrorCode } from '../error-response.js'
-import type { HttpAnswer, StartHttpServer } from './http.js'
+import { CONTENT_TYPE, type HttpAnswer, type StartHttpServer } from './http.js'
 import { NodeConnection } from './node-connection.js'
 import { NodeRequest } from './node-request.js'
 
@@ -104,7 +104,7 @@ function codeOf({ code = '' }: NodeJS.ErrnoException): ErrorCode | undefined {
 
 /** An answer outside of a request, as bytes; the connection closes after it. */
 function rawAnswer({ status, headers, body }: HttpAnswer): string {
-  const lines = [`HTTP/1.1 ${status}`, 'Content-Type: application/json', 'Connection: close']
+  const lines = [`HTTP/1.1 ${status}`, `Content-Type: ${CONTENT_TYPE}`, 'Connection: close']
   for (let i = 0; i < headers.length; i += 2) lines.push(`${headers[i]}: ${headers[i + 1]}`)
   return `${lines.join('\r\n')}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`
 }

@@ -1,10 +1,9 @@
 import { ACCEPTED } from '../answer.js'
 import { ERROR_RESPONSES, type ErrorCode, errorResponseOf } from '../error-response.js'
+import { CONTENT_TYPE } from '../http/http.js'
 
 /** OpenAPI's Responses of an operation, by status. */
 export type Answers = Record<string, object>
-
-const JSON_TYPE = 'application/json'
 
 /** Describes every answer to a post; `codes` are the refusals that it can get. */
 export function describeAnswers(codes: readonly ErrorCode[]): Answers {
@@ -35,7 +34,7 @@ function accepted(): object {
       },
     },
     content: {
-      [JSON_TYPE]: {
+      [CONTENT_TYPE]: {
         schema: {
           type: 'object',
           required: ['status'],
@@ -66,7 +65,7 @@ function refusal(codes: readonly ErrorCode[]): object {
     description: codes.map((code) => `\`${code}\`: ${errorResponseOf(code).message}`).join('. '),
     headers,
     content: {
-      [JSON_TYPE]: {
+      [CONTENT_TYPE]: {
         schema: {
           type: 'object',
           required: ['error', 'message'],
