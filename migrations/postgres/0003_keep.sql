@@ -1,0 +1,12 @@
+-- What `tributary migrate` has to remember from one run to the next.
+
+-- { column: values of its fields that did not fit its type, and stay in extra }: they are tried again when the type
+-- changes, or when there are more of them.
+ALTER TABLE tributary.layout ADD COLUMN kept jsonb NOT NULL DEFAULT '{}';
+
+-- What the owners had made of the views that `tributary migrate --drop-views` dropped: the next run gives it back.
+CREATE TABLE tributary.kept_views (
+  view_name text PRIMARY KEY,
+  keepsakes jsonb NOT NULL,
+  dropped_at timestamptz NOT NULL DEFAULT now()
+);
