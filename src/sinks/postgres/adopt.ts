@@ -90,7 +90,7 @@ function announce(
   for (const position of plan.due) {
     const values = strays.get(position)?.values
     report(
-      `Postgres: would move ${values} values from extra to tributary.${table}.${columns[position]?.name}`,
+      `Postgres: would try to move ${values} values from extra to tributary.${table}.${columns[position]?.name}`,
     )
   }
   describe(table, plan, (line) => report(`Postgres: would record that ${line}`))

@@ -74,7 +74,7 @@ export async function findView(connection: Connection, table: string): Promise<F
 }
 
 /** A list of columns, some with another name: so Postgres writes our view after a column was renamed. */
-const NAME = '(?:"(?:[^"]|"")+"|[^\\s,."()]+)'
+const NAME = '(?:"(?:[^"]|"")+"|[a-z_][a-z0-9_]*)'
 const COLUMN = `${NAME}(?: AS ${NAME})?`
 const COLUMNS = new RegExp(`^${COLUMN}(?:, ${COLUMN})*$`)
 

@@ -1,0 +1,133 @@
+import { describe, expect, it } from 'vitest'
+import { contacts } from '../../schemas/cdc.js'
+import type { Entity } from '../../schemas/contract.js'
+import { at, fixture, NEVER, person, rows } from './postgres-fixture.js'
+import { migrate, role } from './postgres-migrate-fixture.js'
+
+const generation = "SELECT generation FROM tributary.layout WHERE table_name = 'contacts'"
+
+describe('a value in extra whose field has a column', () => {
+  it('is moved there, once, and makes no worker prepare anew', async () => {
+    const db = await fixture()
+    await (await db.sink()).write([person('a', 1, []), person('b', 1, []), person('c', 1, [])], NEVER)
+    const before = await db.ask(generation)
+    await db.ask(
+      `UPDATE tributary.contacts SET first_name = 'column', extra = jsonb_build_object('FirstName', 'extra', 'x', 1),
+         _field_versions = CASE id WHEN 'a' THEN jsonb_build_object('FirstName', $1::text, 'x', $1)
+           WHEN 'b' THEN jsonb_build_object('FirstName', $1::text, 'first_name', $2::text)
+           ELSE jsonb_build_object('FirstName', $1::text) END`,
+      [at(2), at(3)],
+    )
+    const moved = 'Postgres: moved 2 values from extra to tributary.contacts.first_name'
+    expect(await migrate(db)).toEqual([moved])
+    const base = { _version: at(1, 'snapshot'), extra: { x: 1 } }
+    expect(await rows(db)).toEqual([
+      { ...base, id: 'a', first_name: 'extra', _field_versions: { first_name: at(2), x: at(2) } },
+      { ...base, id: 'b', first_name: 'column', _field_versions: { first_name: at(3) } },
+      { ...base, id: 'c', first_name: 'extra', _field_versions: { first_name: at(2) } },
+    ])
+    expect(await migrate(db)).toEqual([])
+    expect(await db.ask(generation)).toEqual(before)
+  })
+
+  it('stays there where it cannot be written at all', async () => {
+    const db = await fixture()
+    let deep: unknown = 'x'
+    for (let depth = 0; depth < 7; depth++) deep = [deep]
+    await (await db.sink()).write(
+      [person('a', 1, [['tags', deep]]), person('b', 1, [['tags', ['x']]])],
+      NEVER,
+    )
+    await db.ask('ALTER TABLE tributary.contacts ADD tags text[]')
+    expect(await migrate(db)).toContain('Postgres: 1 values do not fit tags text[] and stay in extra')
+    expect(await rows(db, 'public.contacts')).toEqual([
+      { id: 'a', extra: { tags: deep } },
+      { id: 'b', tags: ['x'] },
+    ])
+    expect(await migrate(db)).toEqual([])
+  })
+})
+
+describe('the settings of a database', () => {
+  it('change nothing in what migrate does', async () => {
+    const db = await fixture()
+    const at = { day: '2026-03-04', span: 'P1DT2H', list: [null, 'a\\b'], note: 'c\\d' }
+    await (await db.sink()).write([person('a', 1, Object.entries(at))], NEVER)
+    const [database] = await db.ask<{ name: string }>('SELECT current_database() AS name')
+    const settings = {
+      standard_conforming_strings: 'off',
+      quote_all_identifiers: 'on',
+      DateStyle: 'SQL, DMY',
+      IntervalStyle: 'sql_standard',
+      array_nulls: 'off',
+      statement_timeout: '1s',
+      lock_timeout: '1s',
+      default_transaction_isolation: 'serializable',
+      search_path: 'audit',
+    }
+    for (const [name, value] of Object.entries(settings)) {
+      await db.ask(`ALTER DATABASE ${database?.name} SET ${name} = '${value}'`)
+    }
+    await db.ask(`ALTER DATABASE ${database?.name} SET search_path = audit, tributary`)
+    await db.ask(`
+      ALTER TABLE tributary.contacts ADD day date, ADD span interval, ADD list text[],
+        ADD note text NOT NULL DEFAULT E'back\\\\slash', ADD other text NOT NULL DEFAULT E'back\\\\slash';
+      CREATE SCHEMA audit; CREATE TABLE audit.trail (id text);
+      CREATE FUNCTION audit.note() RETURNS trigger LANGUAGE plpgsql AS
+        'BEGIN INSERT INTO trail VALUES (new.id); PERFORM pg_sleep(1.2); RETURN new; END';
+      CREATE TRIGGER note BEFORE UPDATE OF note ON tributary.contacts FOR EACH ROW EXECUTE FUNCTION audit.note()`)
+    await migrate(db)
+    expect(
+      await rows(db, '(SELECT id, extra, day, span, list, note, other FROM tributary.contacts)'),
+    ).toEqual([
+      {
+        id: 'a',
+        day: '2026-03-04',
+        span: '1 day 02:00:00',
+        list: [null, 'a\\b'],
+        note: 'c\\d',
+        other: 'back\\slash',
+      },
+    ])
+    expect(await db.ask('SELECT * FROM audit.trail')).toEqual([{ id: 'a' }])
+    expect(await migrate(db)).toEqual([])
+  })
+
+  it('do not let row-level security hide rows from it', async () => {
+    const db = await fixture()
+    const { name, url } = await role(db)
+    await (await db.sink()).write([person('a', 1, [['vip', true]])], NEVER)
+    await db.ask(`
+      ALTER TABLE tributary.contacts ADD vip boolean, ENABLE ROW LEVEL SECURITY;
+      GRANT USAGE ON SCHEMA tributary TO ${name}; GRANT ALL ON ALL TABLES IN SCHEMA tributary TO ${name}`)
+    await expect(migrate({ url })).rejects.toThrow(/would be affected by row-level security policy/)
+  })
+})
+
+describe('a name that Postgres would cut', () => {
+  const long = `a${'b'.repeat(63)}`
+  const named = (postgres: object, fields: string[] = []): Entity => ({
+    ...contacts,
+    fields,
+    postgres: { table: 'contacts', ...postgres },
+  })
+
+  it.each([
+    ['the table', named({ table: long }), /the table of the entity/],
+    ['a column of the contract', named({ columns: { x: long } }), /a column of tributary\.contacts/],
+    ['a column of the readers', named({ local: [long] }), /a column of tributary\.contacts/],
+    ['the column of a field', named({}, ['ä'.repeat(32)]), /for the field ä+ has 64 bytes/],
+    ['the snake case of a field', named({}, [`${'b'.repeat(62)}C`]), /for the field b+C has 64 bytes/],
+  ])('is refused: %s', async (_, entity, message) => {
+    await expect(migrate({ url: 'postgres://localhost:1' }, { entities: [entity] })).rejects.toThrow(message)
+  })
+
+  it('is said where a column was meant for a field in extra', async () => {
+    const db = await fixture()
+    await (await db.sink()).write([person('a', 1, [[`${'b'.repeat(62)}Cd`, 1]])], NEVER)
+    await db.ask(`ALTER TABLE tributary.contacts ADD ${'b'.repeat(62)}_cd integer`)
+    expect((await migrate(db))[0]).toMatch(
+      /the field b+Cd stays in extra, although tributary\.contacts has b+_: /,
+    )
+  })
+})
