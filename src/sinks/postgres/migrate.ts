@@ -29,7 +29,7 @@ const MIGRATE_LOCK = "hashtextextended('tributary.migrate', 0)"
  */
 export async function migratePostgres(options: MigrateOptions): Promise<void> {
   const { url, entities, signal, report, directory } = options
-  const database = openDatabase({ url, poolSize: 1, statementTimeoutMs: 0 })
+  const database = openDatabase({ url, poolSize: 1, queryTimeoutMs: 0 })
   try {
     await withConnection(database, 'migrate', signal, async (connection) => {
       await connection.none('SET statement_timeout = 0')
