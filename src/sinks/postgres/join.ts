@@ -96,9 +96,13 @@ const VERSIONS_UNPACKED = `(SELECT coalesce(t._field_versions, '{}') || '{}'::js
 
 const KEY_IS_NEWER = `coalesce(sv ->> key, s._version) COLLATE "C" > coalesce(tv ->> key, t._version) COLLATE "C"`
 
+const STAGED_KEYS = `(SELECT *, jsonb_object_keys(sv) AS key FROM ${VERSIONS_UNPACKED} AS v) AS v`
+
 /** Whether the stage knows something newer of a column or a key of extra. */
-const HAS_NEWS = `EXISTS (SELECT FROM (SELECT *, jsonb_object_keys(sv) AS key FROM ${VERSIONS_UNPACKED} AS v) AS v
-  WHERE ${KEY_IS_NEWER})`
+const HAS_NEWS = `EXISTS (SELECT FROM ${STAGED_KEYS} WHERE ${KEY_IS_NEWER})`
+
+/** Whether the stage has a patch, and all of it is newer, as nearly always: then its keys overwrite those of the row. */
+const IS_ALL_NEWS = `(s._version = '' AND NOT EXISTS (SELECT FROM ${STAGED_KEYS} WHERE NOT (${KEY_IS_NEWER})))`
 
 /** Takes each key of a JSON column from the row that is newer for it; drops a key that the newer row lacks. */
 function newerKeys(unpacked: string, t: string, s: string): string {
@@ -112,9 +116,11 @@ const BOOKKEEPING_JOIN = [
   `extra = CASE
     WHEN t.extra IS NULL AND s.extra IS NULL THEN NULL
     WHEN t._field_versions IS NULL AND s._field_versions IS NULL THEN s.extra
+    WHEN ${IS_ALL_NEWS} THEN coalesce(t.extra || s.extra, t.extra, s.extra)
     ELSE ${newerKeys(UNPACKED, 'tx', 'sx')} END`,
   `_field_versions = CASE
     WHEN t._field_versions IS NULL AND s._field_versions IS NULL THEN NULL
+    WHEN ${IS_ALL_NEWS} THEN coalesce(t._field_versions || s._field_versions, s._field_versions)
     ELSE ${newerKeys(VERSIONS_UNPACKED, 'tv', 'sv')} END`,
   '_deleted_at = CASE WHEN s._version > t._version THEN s._deleted_at ELSE t._deleted_at END',
   '_version = greatest(t._version, s._version)',
