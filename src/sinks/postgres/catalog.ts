@@ -34,35 +34,50 @@ export async function recordedLayouts(asker: Asker): Promise<Map<string, Layout>
 interface CatalogColumn {
   readonly name: string
   readonly type: string
+  readonly base: string
   readonly kind: Column['kind']
+  readonly required: boolean
   readonly default: string | null
   readonly computed: boolean
 }
 
 /** Needs an empty search_path, so that Postgres writes types and defaults with their schemas. */
 const COLUMNS = `
+  WITH RECURSIVE levels (attnum, depth, type, typmod, required, domain_default) AS (
+    SELECT attnum, 0, atttypid, atttypmod, attnotnull, NULL::text COLLATE "C"
+    FROM pg_catalog.pg_attribute WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped
+    UNION ALL
+    SELECT attnum, depth + 1, typbasetype, greatest(typmod, typtypmod), required OR typnotnull,
+      coalesce(domain_default, pg_catalog.pg_get_expr(typdefaultbin, 0))
+    FROM levels JOIN pg_catalog.pg_type ON oid = type WHERE typtype = 'd'
+  ), bases AS (SELECT DISTINCT ON (attnum) * FROM levels ORDER BY attnum, depth DESC)
   SELECT a.attname AS name, pg_catalog.format_type(a.atttypid, a.atttypmod) AS type,
+    pg_catalog.format_type(b.type, b.typmod) AS base,
     CASE
       WHEN t.typcategory = 'A' THEN 'array'
-      WHEN coalesce(nullif(t.typbasetype, 0), t.oid) IN ('json'::regtype, 'jsonb'::regtype) THEN 'json'
+      WHEN t.oid IN ('json'::regtype, 'jsonb'::regtype) THEN 'json'
       ELSE 'scalar'
     END AS kind,
-    CASE WHEN a.attnotnull THEN pg_catalog.pg_get_expr(d.adbin, d.adrelid) END AS default,
+    b.required,
+    '(' || coalesce(pg_catalog.pg_get_expr(d.adbin, d.adrelid), b.domain_default) || ')::'
+      || pg_catalog.format_type(b.type, NULL) AS default,
     a.attgenerated <> '' OR a.attidentity <> '' AS computed
   FROM pg_catalog.pg_attribute a
-  JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+  JOIN bases b ON b.attnum = a.attnum
+  JOIN pg_catalog.pg_type t ON t.oid = b.type
   LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
-  WHERE a.attrelid = to_regclass($1) AND a.attnum > 0 AND NOT a.attisdropped
+  WHERE a.attrelid = to_regclass($1)
   ORDER BY a.attnum`
 
 /**
  * The columns that events can be written to; leaves out those that the table's owner or Postgres itself fills.
- * @param asker a transaction; its search_path is emptied
+ * @param asker a transaction; its search_path is emptied, and standard_conforming_strings set
  * @throws SchemaError where the table, or a column for the contract or the bookkeeping, is missing
  */
 export async function realColumns(asker: Asker, entity: StoredEntity): Promise<Column[]> {
   const { table, local = [] } = entity.postgres
-  await asker.none("SET LOCAL search_path = ''")
+  // Postgres writes a default with the literals of this session; they are read again with the same setting.
+  await asker.none("SET LOCAL search_path = ''; SET LOCAL standard_conforming_strings = on")
   const found = await asker.any<CatalogColumn>(COLUMNS, [tableName(table)])
   if (found.length === 0) {
     throw new SchemaError(
@@ -84,12 +99,15 @@ export async function realColumns(asker: Asker, entity: StoredEntity): Promise<C
   return columns
 }
 
-function recorded({ name, type, kind, default: defaultValue }: CatalogColumn, entity: StoredEntity): Column {
+function recorded(column: CatalogColumn, entity: StoredEntity): Column {
+  const { name, type, base, kind, required, default: defaultValue } = column
   const named = Object.entries(entity.postgres.columns ?? {}).find(([, column]) => column === name)
   return {
     name,
     type,
+    base,
     kind,
+    ...(required && { notNull: true }),
     ...(defaultValue !== null && { default: defaultValue }),
     ...(named && { field: named[0] }),
   }

@@ -14,18 +14,23 @@ const NULL = '\\N'
 export function encodeRow(layout: Layout, key: string, state: State): string {
   const { columns, extra } = layout.place(state)
   const row = [ODD.test(key) ? escapeText(storable(key, 'the id')) : key]
-  // Made only where a field is newer than the row; in a snapshot none is.
+  // Made only where there is something to note: in a snapshot of columns without defaults there is not.
   let versions: Map<string, Version> | undefined
-  const note = (name: string, version: Version) => {
-    if (version <= state.version) return
+  const mark = (name: string, version: Version) => {
     versions ??= new Map()
     versions.set(name, version)
+  }
+  const note = (name: string, version: Version) => {
+    if (version > state.version) mark(name, version)
   }
   let position = 0
   for (const column of layout.columns) {
     const field = columns[position++]
     row.push(field === undefined ? NULL : encodeValue(column, field.value))
-    if (field !== undefined) note(column.name, field.version)
+    if (field === undefined) continue
+    // A column with a default is noted even where it is as old as the row: no event has named one that is not noted.
+    if (column.default !== undefined) mark(column.name, field.version)
+    else note(column.name, field.version)
   }
   row.push(
     extra.size === 0 ? NULL : encodeExtra(extra, note),

@@ -2,7 +2,7 @@ import pg from 'pg'
 import { RejectedError, TransientError } from '../../errors.js'
 import { FINAL_OF_A_VALUE, meaningOf } from './outcomes.js'
 
-/** Raised by `tributary.expect_layout`. */
+/** Raised by `tributary.begin_batch`. */
 const STALE_LAYOUT = 'TR001'
 
 /** The database lacks something that this version needs. A person has to change it; the message says how. */

@@ -35,7 +35,7 @@ export async function migratePostgres(options: MigrateOptions): Promise<void> {
   const { url, signal, report, directory, dryRun = false } = options
   const entities = storedEntities(options.entities)
   for (const entity of entities) checkNames(entity)
-  const database = openDatabase({ url, poolSize: 1, statementTimeoutMs: 0 })
+  const database = openDatabase({ url, poolSize: 1, queryTimeoutMs: 0 })
   try {
     await withConnection(database, 'migrate', signal, async (connection) => {
       if (dryRun) {

@@ -4,8 +4,9 @@ import { bisect } from '../bisect.js'
 import { type Connection, copyIn } from './connection.js'
 import { encodeRecord, encodeValue, escapeText } from './encode.js'
 import { refusalOf } from './errors.js'
+import { orDefault } from './join.js'
 import type { Layout } from './layout.js'
-import { identifier, literal, orDefault, tableName } from './statements.js'
+import { identifier, literal, tableName } from './statements.js'
 
 /** Values in `extra` to move to their column, which exists now. */
 export interface Move {
