@@ -1,8 +1,9 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { contacts } from '../../schemas/cdc.js'
 import type { Entity } from '../../schemas/contract.js'
+import { startPgBouncer } from '../support/pgbouncer.js'
 import { at, fixture, NEVER, person, rows } from './postgres-fixture.js'
-import { migrate, role } from './postgres-migrate-fixture.js'
+import { catalogOf, migrate, role } from './postgres-migrate-fixture.js'
 
 const generation = "SELECT generation FROM tributary.layout WHERE table_name = 'contacts'"
 
@@ -45,6 +46,25 @@ describe('a value in extra whose field has a column', () => {
       { id: 'b', tags: ['x'] },
     ])
     expect(await migrate(db)).toEqual([])
+  })
+})
+
+describe('a column with a default', () => {
+  it('holds a moved value as if an event had written it there', async () => {
+    const db = await fixture()
+    const sink = await db.sink()
+    await sink.write([person('a', 1, [['region', 'US']]), person('b', 1, [])], NEVER)
+    await db.ask("ALTER TABLE tributary.contacts ADD region text DEFAULT 'EU'")
+    await migrate(db)
+    await sink.write([person('c', 1, [['region', 'US']])], NEVER)
+    const seen = () => db.ask('SELECT id, region FROM public.contacts ORDER BY id')
+    expect(await seen()).toEqual([
+      { id: 'a', region: 'US' },
+      { id: 'b', region: 'EU' },
+      { id: 'c', region: 'US' },
+    ])
+    await sink.write([person('a', 2, []), person('b', 2, []), person('c', 2, [])], NEVER)
+    expect(await seen()).toEqual(['a', 'b', 'c'].map((id) => ({ id, region: 'EU' })))
   })
 })
 
@@ -129,5 +149,42 @@ describe('a name that Postgres would cut', () => {
     expect((await migrate(db))[0]).toMatch(
       /the field b+Cd stays in extra, although tributary\.contacts has b+_: /,
     )
+  })
+})
+
+describe('behind PgBouncer in transaction mode', () => {
+  it('processes that migrate at the same time do each step once', async (context) => {
+    const db = await fixture()
+    const bouncer = await startPgBouncer(db.url)
+    if (bouncer === undefined) return context.skip('there is no pgbouncer, and none can be installed')
+    onTestFinished(() => bouncer.close())
+    const people = Array.from({ length: 2_500 }, (_, n) =>
+      person(`k${n}`, 1, [['level', n % 2 === 0 ? n : 'high']]),
+    )
+    await (await db.sink()).write(people, NEVER)
+    await db.ask(`
+      COMMENT ON VIEW public.contacts IS 'ours'; ALTER VIEW public.contacts SET (security_barrier = true);
+      ALTER TABLE tributary.contacts ADD level integer`)
+    const url = bouncer.urlOf(db.url)
+    const runs = await Promise.all([1, 2, 3, 4].map(() => migrate({ url })))
+    const steps = runs.flat().filter((line) => !line.includes('waiting for another process'))
+    expect(steps).toEqual([
+      'Postgres: moved 1250 values from extra to tributary.contacts.level',
+      'Postgres: 1250 values do not fit level integer and stay in extra',
+      'Postgres: tributary.contacts has new columns: level',
+      'Postgres: made the view public.contacts',
+    ])
+    await migrate({ url }, { dropViews: true })
+    await db.ask('ALTER TABLE tributary.contacts ALTER level TYPE text')
+    expect(await migrate({ url })).toContain(
+      'Postgres: moved 1250 values from extra to tributary.contacts.level',
+    )
+    expect(await catalogOf(db)).toMatchObject({
+      options: ['security_barrier=true'],
+      comments: { '': 'ours' },
+    })
+    await db.ask('DROP SCHEMA tributary CASCADE')
+    const anew = await Promise.all([1, 2, 3].map(() => migrate({ url })))
+    expect(anew.flat().filter((line) => line.includes('0001_base.sql'))).toHaveLength(1)
   })
 })

@@ -141,7 +141,8 @@ function judge(layout: Layout, { position, fields }: Move, row: Row): Due | numb
   const due = { id: row.id, values: found.length, versions }
   if (columnVersion > version) return { ...due, line: undefined }
   versions.delete(column.name)
-  if (version > row.version) versions.set(column.name, version)
+  // As encodeRow does it: no event has named a column with a default that is not noted.
+  if (version > row.version || column.default !== undefined) versions.set(column.name, version)
   try {
     const line = [escapeText(row.id), encodeValue(column, value), encodeRecord(versions)].join('\t')
     return { ...due, line }
