@@ -4,6 +4,9 @@
 -- changes, or when there are more of them.
 ALTER TABLE tributary.layout ADD COLUMN kept jsonb NOT NULL DEFAULT '{}';
 
+-- The columns of the view for readers, as it was made: one with other columns is its owner's, and is not overwritten.
+ALTER TABLE tributary.layout ADD COLUMN view_columns text[];
+
 -- What the owners had made of the views that `tributary migrate --drop-views` dropped: the next run gives it back.
 CREATE TABLE tributary.kept_views (
   view_name text PRIMARY KEY,

@@ -66,7 +66,10 @@ describe('--drop-views', () => {
     const db = await fixture()
     await db.ask("COMMENT ON VIEW public.contacts IS 'ours'")
     await migrate(db, { dropViews: true })
-    await db.ask('CREATE VIEW public.contacts AS SELECT id FROM tributary.contacts WHERE _deleted_at IS NULL')
+    const names = 'id, external_id, first_name, last_name, email, phone, status, extra'
+    await db.ask(
+      `CREATE VIEW public.contacts AS SELECT ${names} FROM tributary.contacts WHERE _deleted_at IS NULL`,
+    )
     const lines = await migrate(db)
     expect(lines).toContain(`  COMMENT ON VIEW public."contacts" IS 'ours';`)
     expect(await migrate(db)).toEqual([])

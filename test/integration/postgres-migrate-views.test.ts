@@ -86,18 +86,30 @@ describe('what an owner has made of a view', () => {
     expect(await catalogOf(db)).toEqual(before)
   })
 
-  it('is not overwritten where it is a definition of its own', async () => {
+  it.each([
+    ['an expression', 'SELECT id, NULL::text AS email FROM tributary.contacts WHERE _deleted_at IS NULL'],
+    ['fewer columns', 'SELECT id, phone FROM tributary.contacts WHERE _deleted_at IS NULL'],
+    ['another name of a column', 'SELECT id AS key, phone FROM tributary.contacts WHERE _deleted_at IS NULL'],
+    ['more rows', 'SELECT id, phone FROM tributary.contacts'],
+    ['fewer rows', "SELECT id, phone FROM tributary.contacts WHERE _deleted_at IS NULL AND status = 'a'"],
+    ['another table', 'SELECT id FROM tributary.interactions WHERE _deleted_at IS NULL'],
+  ])('is not overwritten where it is a definition with %s', async (_, definition) => {
     const db = await fixture()
-    await db.ask(
-      `DROP VIEW public.contacts;
-       CREATE VIEW public.contacts AS SELECT id, NULL::text AS email FROM tributary.contacts WHERE _deleted_at IS NULL`,
-    )
+    await db.ask(`DROP VIEW public.contacts; CREATE VIEW public.contacts AS ${definition}`)
     await expect(migrate(db)).rejects.toThrow(
       /public\.contacts is not as Tributary made it: .*ALTER VIEW public\.contacts RENAME TO/,
     )
     await expect(migrate(db, { dropViews: true })).rejects.toThrow(/not as Tributary made it/)
     await db.ask('ALTER VIEW public.contacts RENAME TO masked')
     expect(await migrate(db)).toEqual([MADE])
+  })
+
+  it('is not taken for its own where an earlier version made the view', async () => {
+    const db = await fixture()
+    await db.ask('UPDATE tributary.layout SET view_columns = NULL')
+    expect(await migrate(db)).toEqual([])
+    await db.ask('ALTER VIEW public.contacts RENAME COLUMN email TO mail')
+    await expect(migrate(db)).rejects.toThrow(/not as Tributary made it/)
   })
 })
 

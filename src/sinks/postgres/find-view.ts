@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { Connection } from './connection.js'
 import { SchemaError } from './errors.js'
 import { identifier, tableName } from './statements.js'
@@ -13,6 +14,8 @@ export interface FoundView {
   readonly exists: boolean
   /** Whether it is as it should be. */
   readonly right: boolean
+  /** Whether its columns are recorded, so that a change of its owner is noticed. */
+  readonly noted: boolean
   /** Whether Postgres can replace it in place: all its columns stay, in their order. */
   readonly grows: boolean
   readonly options: readonly string[]
@@ -52,7 +55,11 @@ export async function findView(connection: Connection, table: string): Promise<F
      FROM pg_class c WHERE oid = to_regclass($1)`,
     [view],
   )
-  const base = { view, table, columns, definition }
+  const { made } = await connection.one<{ made: string[] | null }>(
+    'SELECT (SELECT view_columns FROM tributary.layout WHERE table_name = $1) AS made',
+    [table],
+  )
+  const base = { view, table, columns, definition, noted: made !== null }
   if (present === null) return { ...base, exists: false, right: false, grows: false, options: [] }
   const { kind, quoted, options, names } = present
   if (kind !== 'v') throw notAView(table)
@@ -63,10 +70,12 @@ export async function findView(connection: Connection, table: string): Promise<F
   const items = plain(wanted.map((column) => column.quoted).join(', '))
   const start = 'SELECT '
   const ours = text.startsWith(start) && text.endsWith(` ${end}`)
-  if (!ours || !COLUMNS.test(text.slice(start.length, -end.length - 1))) {
+  // A column that was renamed in the table keeps its name in the view. Versions up to 0.2.0 have recorded nothing.
+  const changed = made !== null && !isDeepStrictEqual(names, made)
+  if (changed || !ours || !COLUMNS.test(text.slice(start.length, -end.length - 1))) {
     throw new SchemaError(
       `the view public.${table} is not as Tributary made it: migrate would lose its definition; ` +
-        `rename it (ALTER VIEW public.${table} RENAME TO ...), ${AGAIN}`,
+        `rename it (ALTER VIEW public.${table} RENAME TO ...) or drop it, ${AGAIN}`,
     )
   }
   const grows = names.every((name, index) => name === columns[index])

@@ -17,11 +17,11 @@ import { emptyPath, inTurn, ownersPath, reading } from './turn.js'
 export async function remakeView(connection: Connection, table: string, options: StepOptions): Promise<void> {
   const { report, dryRun } = options
   const done = await reading(connection, async () => {
-    const { right, exists } = await findView(connection, table)
+    const { right, noted, exists } = await findView(connection, table)
     const recorded = await recordedOf(connection, table)
     if (dryRun && !right) report(`Postgres: would make the view public.${table}`)
     if (dryRun && !exists && recorded) report(`Postgres: would give it back ${summary(recorded)}`)
-    return dryRun || (right && recorded === undefined)
+    return dryRun || (right && noted && recorded === undefined)
   })
   if (done) return
   try {
@@ -40,6 +40,7 @@ async function make(connection: Connection, table: string, report: (line: string
   }
   await ownersPath(connection)
   if (!found.right) await build(connection, found, recorded, report)
+  await note(connection, table, found.columns)
   if (recorded) await connection.none('DELETE FROM tributary.kept_views WHERE view_name = $1', [table])
 }
 
@@ -63,6 +64,12 @@ async function build(
     }
   }
   report(`Postgres: made the view public.${table}`)
+}
+
+/** Records the view's columns: a view that has others later is its owner's. */
+async function note(connection: Connection, table: string, columns: readonly string[]): Promise<void> {
+  const record = 'UPDATE tributary.layout SET view_columns = $2::text[] WHERE table_name = $1'
+  await connection.none(record, [table, columns])
 }
 
 async function recreate(connection: Connection, found: FoundView): Promise<void> {
