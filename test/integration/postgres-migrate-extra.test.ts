@@ -49,6 +49,30 @@ describe('a value in extra whose field has a column', () => {
   })
 })
 
+describe('a column of a domain', () => {
+  it('gets the values that the domain takes', async () => {
+    const db = await fixture()
+    await (await db.sink()).write(
+      [5, -1, null, 'x', 12345].map((level, n) => person(`k${n}`, 1, [['level', level]])),
+      NEVER,
+    )
+    await db.ask(`
+      CREATE DOMAIN public.digit AS numeric(4) CHECK (value > 0);
+      CREATE DOMAIN public.level AS public.digit NOT NULL DEFAULT 7;
+      CREATE TABLE public.move (id text);
+      ALTER TABLE tributary.contacts ADD level public.level`)
+    expect(await migrate(db)).toContain('Postgres: 3 values do not fit level public.level and stay in extra')
+    expect(await rows(db, 'public.contacts')).toEqual([
+      { id: 'k0', level: 5 },
+      { id: 'k1', level: 7, extra: { level: -1 } },
+      { id: 'k2', level: 7 },
+      { id: 'k3', level: 7, extra: { level: 'x' } },
+      { id: 'k4', level: 7, extra: { level: 12345 } },
+    ])
+    expect(await migrate(db)).toEqual([])
+  })
+})
+
 describe('a column with a default', () => {
   it('holds a moved value as if an event had written it there', async () => {
     const db = await fixture()

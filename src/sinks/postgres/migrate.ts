@@ -4,7 +4,6 @@ import { storedEntities } from './catalog.js'
 import { openDatabase, withConnection } from './connection.js'
 import { dropViews } from './drop-views.js'
 import { applyMigrations, missingMigrations } from './migrations.js'
-import { checkNames } from './names.js'
 import { reading } from './turn.js'
 import { remakeView } from './view.js'
 
@@ -34,7 +33,6 @@ export interface MigrateOptions {
 export async function migratePostgres(options: MigrateOptions): Promise<void> {
   const { url, signal, report, directory, dryRun = false } = options
   const entities = storedEntities(options.entities)
-  for (const entity of entities) checkNames(entity)
   const database = openDatabase({ url, poolSize: 1, queryTimeoutMs: 0 })
   try {
     await withConnection(database, 'migrate', signal, async (connection) => {

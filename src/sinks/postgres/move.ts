@@ -49,17 +49,17 @@ export async function moveValues(
   const column = layout.columns[move.position]
   if (column === undefined) throw new RangeError(`${layout.table} has no column at ${move.position}`)
   await connection.none(`
-    CREATE TEMP TABLE move (id text, value ${column.type}, versions jsonb) ON COMMIT DROP;
+    CREATE TEMP TABLE move (id text, value ${column.base}, versions jsonb) ON COMMIT DROP;
     DECLARE due CURSOR FOR SELECT id, _version AS version, extra, _field_versions AS versions
       FROM ${tableName(layout.table)} WHERE extra ?| ${array(move.fields)}`)
   const statements = `
-    SAVEPOINT page; COPY move FROM STDIN;
+    SAVEPOINT page; COPY pg_temp.move FROM STDIN;
     UPDATE ${tableName(layout.table)} AS t
       SET ${identifier(column.name)} = ${orDefault(column, 'm.value')},
         extra = nullif(t.extra - ${array(move.fields)}, '{}'),
         _field_versions = m.versions
-      FROM move AS m WHERE t.id = m.id;
-    DELETE FROM move; RELEASE SAVEPOINT page`
+      FROM pg_temp.move AS m WHERE t.id = m.id;
+    DELETE FROM pg_temp.move; RELEASE SAVEPOINT page`
   let [moved, kept] = [0, 0]
   for (;;) {
     const rows = await connection.any<Row>(`FETCH ${PAGE} FROM due`)
@@ -84,7 +84,7 @@ export async function moveValues(
       known.filter(({ line }) => line === undefined),
     )
   }
-  await connection.none('CLOSE due; DROP TABLE move')
+  await connection.none('CLOSE due; DROP TABLE pg_temp.move')
   return { moved, kept }
 }
 
@@ -127,11 +127,12 @@ async function writePage(
 function judge(layout: Layout, { position, fields }: Move, row: Row): Due | number {
   const column = layout.columns[position]
   if (column === undefined) throw new RangeError(`${layout.table} has no column at ${position}`)
+  const { extra } = row
   const versions = new Map(Object.entries(row.versions ?? {}))
   const versionOf = (name: string): Version => versions.get(name) ?? row.version
   const found = fields
-    .filter((field) => Object.hasOwn(row.extra, field))
-    .map((field) => [field, { value: row.extra[field], version: versionOf(field) }] as const)
+    .filter((field) => Object.hasOwn(extra, field))
+    .map((field) => [field, { value: extra[field], version: versionOf(field) }] as const)
     .sort((a, b) => (layout.outranks(position, a, b) ? -1 : 1))
   const [newest] = found
   if (newest === undefined) throw new RangeError(`there is nothing to move in the row ${row.id}`)

@@ -1,4 +1,4 @@
-import type { StoredEntity } from './catalog.js'
+import type { Entity } from '../../../schemas/contract.js'
 import { SchemaError } from './errors.js'
 import { snakeCase } from './layout.js'
 
@@ -16,7 +16,8 @@ export function cutName(name: string): string {
  * Checks the names of an entity's table and of the columns that its fields need.
  * @throws SchemaError where Postgres would cut one
  */
-export function checkNames({ name, fields, postgres }: StoredEntity): void {
+export function checkNames({ name, fields, postgres }: Entity): void {
+  if (postgres === undefined) return
   const { table, columns = {}, local = [] } = postgres
   refuseLong(table, `the table of the entity ${name}`, 'shorten `postgres.table` in its contract')
   for (const column of [...Object.values(columns), ...local]) {
