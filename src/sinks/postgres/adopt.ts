@@ -5,7 +5,7 @@ import { type Column, Layout } from './layout.js'
 import { moveValues } from './move.js'
 import { LAYOUT_LOCK, tableName } from './statements.js'
 import { type Survey, survey } from './survey.js'
-import { inTurn, ownersPath, reading } from './turn.js'
+import { inTurn, ownersPath, reading, waitFor } from './turn.js'
 
 /** How a step of `tributary migrate` is done. */
 export interface StepOptions {
@@ -39,7 +39,7 @@ export async function adoptColumns(
   if (!plan.differs && plan.due.length === 0) return
   if (dryRun) return announce(table, found, plan, report)
   await inTurn(connection, report, async () => {
-    await connection.one(`SELECT pg_advisory_xact_lock(${LAYOUT_LOCK})`)
+    await waitFor(connection, LAYOUT_LOCK)
     const scan = plan.gained.length > 0 || plan.due.length > 0
     const now = await survey(connection, entity, scan)
     await adopt(connection, table, now, report)

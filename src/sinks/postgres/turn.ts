@@ -8,13 +8,13 @@ const MIGRATE_LOCK = "hashtextextended('tributary.migrate', 0)"
 
 /**
  * Settings that the statements of a migration depend on: a database or a role may have set any of them.
- * `default_transaction_read_only` and `search_path` stay as they are: triggers of the owner may need the latter.
+ * These stay the owner's: `default_transaction_read_only`, `search_path`, which triggers may need, and `lock_timeout`,
+ * because a view that waits for one reader holds up all others.
  */
 const SETTINGS = `
   SELECT pg_catalog.set_config(name, value, true) FROM (VALUES
-    -- An index on a large table takes long, and so may the wait for batches and for other processes that migrate.
-    ('statement_timeout', '0'), ('lock_timeout', '0'), ('idle_in_transaction_session_timeout', '0'),
-    ('transaction_timeout', '0'),
+    -- An index on a large table takes long.
+    ('statement_timeout', '0'), ('idle_in_transaction_session_timeout', '0'), ('transaction_timeout', '0'),
     -- Literals, names and moved values are read and written in one way.
     ('standard_conforming_strings', 'on'), ('quote_all_identifiers', 'off'), ('TimeZone', 'UTC'),
     ('DateStyle', 'ISO, MDY'), ('IntervalStyle', 'postgres'), ('lc_monetary', 'C'), ('array_nulls', 'on'),
@@ -25,7 +25,10 @@ const SETTINGS = `
   -- Older versions of Postgres do not know all of them.
   WHERE pg_catalog.current_setting(name, true) IS NOT NULL`
 
-/** Runs `work` on the connection in a transaction that only reads. */
+/**
+ * Runs `work` on the connection in a transaction that only reads. All of its statements see the same moment: another
+ * process may migrate meanwhile.
+ */
 export function reading<T>(connection: Connection, work: () => Promise<T>): Promise<T> {
   return transaction(connection, true, work)
 }
@@ -47,19 +50,25 @@ export function inTurn<T>(
     )
     if (!lock.taken) {
       report('Postgres: waiting for another process that is migrating')
-      await connection.one(`SELECT pg_advisory_xact_lock(${MIGRATE_LOCK})`)
+      await waitFor(connection, MIGRATE_LOCK)
     }
     return await work()
   })
 }
 
-/** READ COMMITTED, so that a statement after a lock shows what was committed while the lock was waited for. */
+/** Takes an advisory lock until the transaction ends, and waits for it as long as it takes. @param lock SQL of its key */
+export async function waitFor(connection: Connection, lock: string): Promise<void> {
+  await connection.any("SELECT pg_catalog.set_config('lock_timeout', '0', true)")
+  await connection.one(`SELECT pg_advisory_xact_lock(${lock})`)
+  await connection.none('SET LOCAL lock_timeout TO DEFAULT')
+}
+
 function transaction<T>(connection: Connection, readOnly: boolean, work: () => Promise<T>): Promise<T> {
-  // Without `readOnly`, the owner's default_transaction_read_only decides.
-  const mode = new TransactionMode({
-    tiLevel: isolationLevel.readCommitted,
-    ...(readOnly && { readOnly }),
-  })
+  const mode = readOnly
+    ? new TransactionMode({ tiLevel: isolationLevel.repeatableRead, readOnly })
+    : // So that a statement after a lock shows what was committed while the lock was waited for. Whether it may write,
+      // the owner's default_transaction_read_only decides.
+      new TransactionMode({ tiLevel: isolationLevel.readCommitted })
   return connection.tx({ mode }, async () => {
     await connection.any(SETTINGS)
     return await work()
