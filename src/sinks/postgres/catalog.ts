@@ -2,13 +2,15 @@ import type { Entity } from '../../../schemas/contract.js'
 import type { Connection } from './connection.js'
 import { SchemaError } from './errors.js'
 import { type Column, Layout, snakeCase } from './layout.js'
+import { checkNames } from './names.js'
 import { tableName } from './statements.js'
 
 /** An entity that has a place in Postgres. */
 export type StoredEntity = Entity & { readonly postgres: NonNullable<Entity['postgres']> }
 
-/** The entities that are kept in Postgres. */
+/** The entities that are kept in Postgres. @throws SchemaError where Postgres would cut a name of one */
 export function storedEntities(entities: readonly Entity[]): StoredEntity[] {
+  for (const entity of entities) checkNames(entity)
   return entities.filter((entity): entity is StoredEntity => entity.postgres !== undefined)
 }
 

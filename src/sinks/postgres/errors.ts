@@ -10,6 +10,11 @@ export class SchemaError extends Error {
   override readonly name = 'SchemaError'
 }
 
+/** Whether a person has to change the schema or a privilege: trying again does not help. */
+export function isOfSchema(error: unknown): error is pg.DatabaseError {
+  return error instanceof pg.DatabaseError && /^(?:0A|2B|42|P0)/.test(error.code ?? '')
+}
+
 /** The columns have changed since the layout was read; nothing in the batch was written. */
 export class StaleLayoutError extends Error {
   override readonly name = 'StaleLayoutError'
