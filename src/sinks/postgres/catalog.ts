@@ -35,18 +35,36 @@ interface CatalogColumn {
   readonly name: string
   readonly type: string
   readonly kind: Column['kind']
+  readonly holds: 'json' | 'time' | null
   readonly default: string | null
   readonly computed: boolean
 }
+
+/** What a column holds below domains, arrays and ranges. */
+const HOLDS = `
+  WITH RECURSIVE within (type, depth) AS (
+    SELECT a.atttypid, 0
+    UNION ALL
+    SELECT CASE WHEN w.typtype = 'd' THEN w.typbasetype
+      ELSE coalesce(r.rngsubtype, w.typelem) END, depth + 1
+    FROM within JOIN pg_catalog.pg_type w ON w.oid = type
+    LEFT JOIN pg_catalog.pg_range r ON w.oid IN (r.rngtypid, r.rngmultitypid)
+    WHERE w.typtype IN ('d', 'r', 'm') OR w.typcategory = 'A'
+  ) SELECT CASE
+      WHEN type IN ('json'::regtype, 'jsonb'::regtype) THEN 'json'
+      WHEN type IN ('date'::regtype, 'time'::regtype, 'timetz'::regtype,
+        'timestamp'::regtype, 'timestamptz'::regtype) THEN 'time'
+    END FROM within ORDER BY depth DESC LIMIT 1`
 
 /** Needs an empty search_path, so that Postgres writes types and defaults with their schemas. */
 const COLUMNS = `
   SELECT a.attname AS name, pg_catalog.format_type(a.atttypid, a.atttypmod) AS type,
     CASE
       WHEN t.typcategory = 'A' THEN 'array'
-      WHEN coalesce(nullif(t.typbasetype, 0), t.oid) IN ('json'::regtype, 'jsonb'::regtype) THEN 'json'
+      WHEN (${HOLDS}) = 'json' THEN 'json'
       ELSE 'scalar'
     END AS kind,
+    (${HOLDS}) AS holds,
     CASE WHEN a.attnotnull THEN pg_catalog.pg_get_expr(d.adbin, d.adrelid) END AS default,
     a.attgenerated <> '' OR a.attidentity <> '' AS computed
   FROM pg_catalog.pg_attribute a
@@ -84,12 +102,16 @@ export async function realColumns(asker: Asker, entity: StoredEntity): Promise<C
   return columns
 }
 
-function recorded({ name, type, kind, default: defaultValue }: CatalogColumn, entity: StoredEntity): Column {
+function recorded(
+  { name, type, kind, holds, default: defaultValue }: CatalogColumn,
+  entity: StoredEntity,
+): Column {
   const named = Object.entries(entity.postgres.columns ?? {}).find(([, column]) => column === name)
   return {
     name,
     type,
     kind,
+    ...(holds !== null && { holds }),
     ...(defaultValue !== null && { default: defaultValue }),
     ...(named && { field: named[0] }),
   }

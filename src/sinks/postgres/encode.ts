@@ -3,6 +3,7 @@ import type { Field, State } from '../../state/state.js'
 import { formatTimestamp } from '../../state/timestamp.js'
 import { timestampOf, type Version } from '../../state/version.js'
 import type { Column, Layout } from './layout.js'
+import { pointsInTime } from './points-in-time.js'
 
 const NULL = '\\N'
 
@@ -52,10 +53,12 @@ function encodeExtra(
  * A value in COPY's text format. Postgres converts the text to the column's type, or refuses it.
  * @throws RejectedError where a text contains what Postgres cannot store
  */
-export function encodeValue({ name, kind }: Column, value: unknown): string {
+export function encodeValue(column: Column, value: unknown): string {
   if (value === null || value === undefined) return NULL
+  const { name, kind, holds } = column
   if (kind === 'json') return escapeText(storableJson(toJson(value, name), name))
-  if (kind === 'array' && Array.isArray(value)) return escapeText(arrayLiteral(value, name))
+  if (kind === 'array' && Array.isArray(value)) return escapeText(arrayLiteral(value, column))
+  if (holds === 'time') return pointsInTime(value, name)
   if (typeof value === 'string' && !ODD.test(value)) return value
   return escapeText(toText(value, name))
 }
@@ -71,15 +74,22 @@ function toText(value: unknown, name: string): string {
 /** Postgres' MAXDIM. */
 const MAX_DIMENSIONS = 6
 
-function arrayLiteral(values: readonly unknown[], name: string, dimension = 1): string {
+/** An array in an array of JSON is an element like any other; elsewhere it is a further dimension. */
+function arrayLiteral(values: readonly unknown[], column: Column, dimension = 1): string {
+  const { name, holds } = column
   if (dimension > MAX_DIMENSIONS)
     throw unstorable(name, `is an array of more than ${MAX_DIMENSIONS} dimensions`)
   const elements = values.map((value) => {
     if (value === null) return 'NULL'
-    if (Array.isArray(value)) return arrayLiteral(value, name, dimension + 1)
-    return `"${toText(value, name).replace(/["\\]/g, '\\$&')}"`
+    if (holds !== 'json' && Array.isArray(value)) return arrayLiteral(value, column, dimension + 1)
+    return `"${elementText(value, column).replace(/["\\]/g, '\\$&')}"`
   })
   return `{${elements.join(',')}}`
+}
+
+function elementText(value: unknown, { name, holds }: Column): string {
+  if (holds === 'json') return storableJson(toJson(value, name), name)
+  return holds === 'time' ? pointsInTime(value, name) : toText(value, name)
 }
 
 function toJson(value: unknown, name: string): string {

@@ -7,6 +7,11 @@ export interface Column {
   readonly type: string
   /** How a JSON value is written for this column: `json` as JSON, `array` as an array literal, `scalar` as text. */
   readonly kind: 'scalar' | 'json' | 'array'
+  /**
+   * What its values are made of, below domains, arrays and ranges: JSON, or points in time, which Postgres must not
+   * evaluate (`now`). Left out for any other type.
+   */
+  readonly holds?: 'json' | 'time'
   /** Only for a NOT NULL column: its default, an SQL expression, which is written instead of NULL. */
   readonly default?: string
   /** The contract's name of the field, where it is not the column's name in camel or snake case. */

@@ -1,3 +1,4 @@
+import { RejectedError } from '../../errors.js'
 import type { Version } from '../../state/version.js'
 import { bisect } from '../bisect.js'
 import { type Connection, copyIn } from './connection.js'
@@ -52,7 +53,15 @@ export async function moveValues(
   for (;;) {
     const rows = await connection.any<Row>(`FETCH ${PAGE} FROM due`)
     if (rows.length === 0) break
-    const due = rows.flatMap((row) => encodeMove(layout, move, row) ?? [])
+    const due: string[] = []
+    for (const row of rows) {
+      try {
+        due.push(...encodeMove(layout, move, row))
+      } catch (error) {
+        if (!(error instanceof RejectedError)) throw error
+        kept++
+      }
+    }
     const refused = await bisect(due, (part) => writePage(connection, statements, part))
     moved += due.length - refused.size
     kept += refused.size
@@ -76,8 +85,11 @@ async function writePage(
   }
 }
 
-/** A line for COPY; `undefined` where there is nothing to move, or the column already has a newer value. */
-function encodeMove(layout: Layout, { position, fields }: Move, row: Row): string | undefined {
+/**
+ * A line for COPY; none where there is nothing to move, or the column already has a newer value.
+ * @throws RejectedError where the column cannot have the value
+ */
+function encodeMove(layout: Layout, { position, fields }: Move, row: Row): [line: string] | [] {
   const column = layout.columns[position]
   const versions = new Map(Object.entries(row.versions ?? {}))
   const versionOf = (name: string): Version => versions.get(name) ?? row.version
@@ -85,12 +97,12 @@ function encodeMove(layout: Layout, { position, fields }: Move, row: Row): strin
     .filter((field) => Object.hasOwn(row.extra, field))
     .map((field) => [field, { value: row.extra[field], version: versionOf(field) }] as const)
     .sort((a, b) => (layout.outranks(position, a, b) ? -1 : 1))
-  if (column === undefined || newest === undefined) return undefined
+  if (column === undefined || newest === undefined) return []
   const [, { value, version }] = newest
-  if (versionOf(column.name) > version) return undefined
+  if (versionOf(column.name) > version) return []
   for (const field of fields) versions.delete(field)
   if (version > row.version) versions.set(column.name, version)
-  return [escapeText(row.id), encodeValue(column, value), encodeRecord(versions)].join('\t')
+  return [[escapeText(row.id), encodeValue(column, value), encodeRecord(versions)].join('\t')]
 }
 
 function array(texts: readonly string[]): string {
