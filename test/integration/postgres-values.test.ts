@@ -173,6 +173,41 @@ test('what Postgres would evaluate stays in extra when it gets a column', async 
   ])
 })
 
+test('whole numbers beyond 2^53 are kept exactly, in columns, in extra, and on their way to a column', async () => {
+  const database = await fixture()
+  await database.ask(
+    'ALTER TABLE tributary.contacts ADD COLUMN big bigint, ADD COLUMN exact numeric, ADD COLUMN doc jsonb, ADD COLUMN bigs numeric[]',
+  )
+  await database.migrate()
+  const sink = await database.sink()
+  const [int64, huge] = [9223372036854775807n, BigInt('9'.repeat(1_000))]
+  const fields: [string, unknown][] = [
+    ['big', int64],
+    ['exact', huge],
+    ['doc', { a: [int64, huge] }],
+    ['bigs', [int64, 1]],
+    ['later', -12345678901234567890n],
+    ['laterDoc', [huge]],
+    ['status', int64],
+  ]
+  await sink.write([person('c', 1, fields)], NEVER)
+  const read = `SELECT big::text, exact::text, doc::text, bigs::text, status, extra::text FROM tributary.contacts`
+  expect(await database.ask(read)).toEqual([
+    {
+      ...{ big: `${int64}`, exact: `${huge}`, doc: `{"a": [${int64}, ${huge}]}`, bigs: `{${int64},1}` },
+      ...{ status: `${int64}`, extra: `{"later": -12345678901234567890, "laterDoc": [${huge}]}` },
+    },
+  ])
+  await database.ask('ALTER TABLE tributary.contacts ADD COLUMN later numeric, ADD COLUMN later_doc jsonb')
+  await database.migrate()
+  const moved = 'SELECT later::text, later_doc::text, extra FROM tributary.contacts'
+  expect(await database.ask(moved)).toEqual([
+    { later: '-12345678901234567890', later_doc: `[${huge}]`, extra: null },
+  ])
+  const error = await rejection(sink.write([person('d', 1, [['big', int64 + 1n]])], NEVER))
+  expect(error).toBeInstanceOf(BatchError)
+})
+
 describe('a timestamp', () => {
   test('means to Postgres what it means to us', async () => {
     const { ask } = await fixture()

@@ -1,4 +1,5 @@
 import { RejectedError } from '../../errors.js'
+import { writeJson } from '../../state/json.js'
 import type { Field, State } from '../../state/state.js'
 import { formatTimestamp } from '../../state/timestamp.js'
 import { timestampOf, type Version } from '../../state/version.js'
@@ -94,7 +95,7 @@ function elementText(value: unknown, { name, holds }: Column): string {
 
 function toJson(value: unknown, name: string): string {
   try {
-    return JSON.stringify(value)
+    return writeJson(value)
   } catch (error) {
     // A parsed value has no cycles, so only its depth can be the cause.
     if (error instanceof RangeError) throw unstorable(name, 'is nested too deep')

@@ -1,4 +1,5 @@
 import { RejectedError } from '../../errors.js'
+import { parseExactly } from '../../state/json.js'
 import type { Version } from '../../state/version.js'
 import { bisect } from '../bisect.js'
 import { type Connection, copyIn } from './connection.js'
@@ -18,7 +19,8 @@ export interface Move {
 interface Row {
   readonly id: string
   readonly version: Version
-  readonly extra: Readonly<Record<string, unknown>>
+  /** As text, because the driver would change numbers beyond 2^53. */
+  readonly extra: string
   readonly versions: Readonly<Record<string, Version>> | null
 }
 
@@ -39,7 +41,7 @@ export async function moveValues(
   if (column === undefined) throw new RangeError(`${layout.table} has no column at ${move.position}`)
   await connection.none(`
     CREATE TEMP TABLE move (id text, value ${column.type}, versions jsonb) ON COMMIT DROP;
-    DECLARE due CURSOR FOR SELECT id, _version AS version, extra, _field_versions AS versions
+    DECLARE due CURSOR FOR SELECT id, _version AS version, extra::text, _field_versions AS versions
       FROM ${tableName(layout.table)} WHERE extra ?| ${array(move.fields)}`)
   const statements = `
     SAVEPOINT page; COPY move FROM STDIN;
@@ -91,11 +93,12 @@ async function writePage(
  */
 function encodeMove(layout: Layout, { position, fields }: Move, row: Row): [line: string] | [] {
   const column = layout.columns[position]
+  const extra = parseExactly(row.extra) as Readonly<Record<string, unknown>>
   const versions = new Map(Object.entries(row.versions ?? {}))
   const versionOf = (name: string): Version => versions.get(name) ?? row.version
   const [newest] = fields
-    .filter((field) => Object.hasOwn(row.extra, field))
-    .map((field) => [field, { value: row.extra[field], version: versionOf(field) }] as const)
+    .filter((field) => Object.hasOwn(extra, field))
+    .map((field) => [field, { value: extra[field], version: versionOf(field) }] as const)
     .sort((a, b) => (layout.outranks(position, a, b) ? -1 : 1))
   if (column === undefined || newest === undefined) return []
   const [, { value, version }] = newest

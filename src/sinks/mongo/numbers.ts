@@ -1,0 +1,66 @@
+import { Decimal128, Long } from 'mongodb'
+
+/** The driver writes whole numbers beyond 32 bits as doubles, unless they are bigints. */
+const [MIN_INT32, MAX_INT32] = [-(2 ** 31), 2 ** 31 - 1]
+/** The driver reads whole numbers up to here as numbers. */
+const MAX_NUMBER = 2 ** 53
+const [MIN_INT64, MAX_INT64] = [-(2n ** 63n), 2n ** 63n - 1n]
+/** What a Decimal128 holds exactly. */
+const MAX_DECIMAL = 10n ** 34n - 1n
+const WHOLE = /^-?\d+$/
+
+/** Most digits of a whole number that MongoDB keeps. */
+export const MOST_DIGITS = 34
+
+/** Whether MongoDB can keep a whole number exactly. */
+export function isStorable(whole: bigint): boolean {
+  return whole <= MAX_DECIMAL && whole >= -MAX_DECIMAL
+}
+
+/**
+ * A value for the driver: whole numbers become Int32 or Int64, or Decimal128 where 64 bits are too few. Returns a copy
+ * where anything has to change, else the value itself.
+ */
+export function toBson(value: unknown): unknown {
+  if (typeof value === 'number') {
+    if (!Number.isInteger(value) || (value >= MIN_INT32 && value <= MAX_INT32)) return value
+    return Math.abs(value) <= MAX_NUMBER ? BigInt(value) : value
+  }
+  if (typeof value === 'bigint') {
+    return value >= MIN_INT64 && value <= MAX_INT64 ? value : Decimal128.fromString(String(value))
+  }
+  return mapped(value, toBson)
+}
+
+/** A value as events have it: the inverse of {@link toBson}. Leaves alone what Tributary did not write. */
+export function fromBson(value: unknown): unknown {
+  if (value instanceof Long) return value.toBigInt()
+  if (value instanceof Decimal128) {
+    const digits = value.toString()
+    const whole = WHOLE.test(digits) ? BigInt(digits) : 0n
+    return whole < MIN_INT64 || whole > MAX_INT64 ? whole : value
+  }
+  return mapped(value, fromBson)
+}
+
+/** Maps the children of an array or a plain object. Returns the value itself where that changes nothing. */
+function mapped(value: unknown, map: (child: unknown) => unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value
+  if (Array.isArray(value)) {
+    let copy: unknown[] | undefined
+    for (let at = 0; at < value.length; at++) {
+      const child = map(value[at])
+      if (Object.is(child, value[at])) continue
+      copy ??= [...value]
+      copy[at] = child
+    }
+    return copy ?? value
+  }
+  // The driver's own types, dates and the like are no plain objects.
+  const prototype: unknown = Object.getPrototypeOf(value)
+  if (prototype !== null && prototype !== Object.prototype) return value
+  const entries = Object.entries(value)
+  const news = entries.map(([name, child]): [string, unknown] => [name, map(child)])
+  const isNew = news.some(([, child], at) => !Object.is(child, entries[at]?.[1]))
+  return isNew ? Object.fromEntries(news) : value
+}
