@@ -24,6 +24,7 @@ export function isStorable(whole: bigint): boolean {
  * where anything has to change, else the value itself.
  */
 export function toBson(value: unknown): unknown {
+  if (typeof value === 'string') return value
   if (typeof value === 'number') {
     if (!Number.isInteger(value) || (value >= MIN_INT32 && value <= MAX_INT32)) return value
     return Math.abs(value) <= MAX_NUMBER ? BigInt(value) : value
@@ -76,8 +77,12 @@ function mapped(value: unknown, map: (child: unknown) => unknown): unknown {
   // The driver's own types, dates and the like are no plain objects.
   const prototype: unknown = Object.getPrototypeOf(value)
   if (prototype !== null && prototype !== Object.prototype) return value
-  const entries = Object.entries(value)
-  const news = entries.map(([name, child]): [string, unknown] => [name, map(child)])
-  const isNew = news.some(([, child], at) => !Object.is(child, entries[at]?.[1]))
-  return isNew ? Object.fromEntries(news) : value
+  let copy: Map<string, unknown> | undefined
+  for (const [name, old] of Object.entries(value)) {
+    const child = map(old)
+    if (Object.is(child, old)) continue
+    copy ??= new Map(Object.entries(value))
+    copy.set(name, child)
+  }
+  return copy === undefined ? value : Object.fromEntries(copy)
 }
