@@ -39,9 +39,26 @@ interface CatalogColumn {
   readonly base: string
   readonly kind: Column['kind']
   readonly required: boolean
+  readonly holds: 'json' | 'time' | null
   readonly default: string | null
   readonly computed: boolean
 }
+
+/** What a column holds below domains, arrays and ranges. */
+const HOLDS = `
+  WITH RECURSIVE within (type, depth) AS (
+    SELECT a.atttypid, 0
+    UNION ALL
+    SELECT CASE WHEN w.typtype = 'd' THEN w.typbasetype
+      ELSE coalesce(r.rngsubtype, w.typelem) END, depth + 1
+    FROM within JOIN pg_catalog.pg_type w ON w.oid = type
+    LEFT JOIN pg_catalog.pg_range r ON w.oid IN (r.rngtypid, r.rngmultitypid)
+    WHERE w.typtype IN ('d', 'r', 'm') OR w.typcategory = 'A'
+  ) SELECT CASE
+      WHEN type IN ('json'::regtype, 'jsonb'::regtype) THEN 'json'
+      WHEN type IN ('date'::regtype, 'time'::regtype, 'timetz'::regtype,
+        'timestamp'::regtype, 'timestamptz'::regtype) THEN 'time'
+    END FROM within ORDER BY depth DESC LIMIT 1`
 
 /** Needs an empty search_path, so that Postgres writes types and defaults with their schemas. */
 const COLUMNS = `
@@ -57,9 +74,10 @@ const COLUMNS = `
     pg_catalog.format_type(b.type, b.typmod) AS base,
     CASE
       WHEN t.typcategory = 'A' THEN 'array'
-      WHEN t.oid IN ('json'::regtype, 'jsonb'::regtype) THEN 'json'
+      WHEN (${HOLDS}) = 'json' THEN 'json'
       ELSE 'scalar'
     END AS kind,
+    (${HOLDS}) AS holds,
     b.required,
     '(' || coalesce(pg_catalog.pg_get_expr(d.adbin, d.adrelid), b.domain_default) || ')::'
       || pg_catalog.format_type(b.type, NULL) AS default,
@@ -102,13 +120,14 @@ export async function realColumns(asker: Asker, entity: StoredEntity): Promise<C
 }
 
 function recorded(column: CatalogColumn, entity: StoredEntity): Column {
-  const { name, type, base, kind, required, default: defaultValue } = column
+  const { name, type, base, kind, holds, required, default: defaultValue } = column
   const named = Object.entries(entity.postgres.columns ?? {}).find(([, column]) => column === name)
   return {
     name,
     type,
     base,
     kind,
+    ...(holds !== null && { holds }),
     ...(required && { notNull: true }),
     ...(defaultValue !== null && { default: defaultValue }),
     ...(named && { field: named[0] }),

@@ -9,6 +9,11 @@ export interface Column {
   readonly base: string
   /** How a JSON value is written for this column: `json` as JSON, `array` as an array literal, `scalar` as text. */
   readonly kind: 'scalar' | 'json' | 'array'
+  /**
+   * What its values are made of, below domains, arrays and ranges: JSON, or points in time, which Postgres must not
+   * evaluate (`now`). Left out for any other type.
+   */
+  readonly holds?: 'json' | 'time'
   /** Whether the column, or a domain that is its type, refuses NULL. */
   readonly notNull?: true
   /** Its default, an SQL expression: the value of a column that no event has named. */

@@ -1,4 +1,5 @@
 import { RejectedError } from '../../errors.js'
+import { parseExactly } from '../../state/json.js'
 import type { Version } from '../../state/version.js'
 import { bisect } from '../bisect.js'
 import { type Connection, copyIn } from './connection.js'
@@ -19,7 +20,8 @@ export interface Move {
 interface Row {
   readonly id: string
   readonly version: Version
-  readonly extra: Readonly<Record<string, unknown>>
+  /** As text, because the driver would change numbers beyond 2^53. */
+  readonly extra: string
   readonly versions: Readonly<Record<string, Version>> | null
 }
 
@@ -50,7 +52,7 @@ export async function moveValues(
   if (column === undefined) throw new RangeError(`${layout.table} has no column at ${move.position}`)
   await connection.none(`
     CREATE TEMP TABLE move (id text, value ${column.base}, versions jsonb) ON COMMIT DROP;
-    DECLARE due CURSOR FOR SELECT id, _version AS version, extra, _field_versions AS versions
+    DECLARE due CURSOR FOR SELECT id, _version AS version, extra::text, _field_versions AS versions
       FROM ${tableName(layout.table)} WHERE extra ?| ${array(move.fields)}`)
   const statements = `
     SAVEPOINT page; COPY pg_temp.move FROM STDIN;
@@ -127,7 +129,7 @@ async function writePage(
 function judge(layout: Layout, { position, fields }: Move, row: Row): Due | number {
   const column = layout.columns[position]
   if (column === undefined) throw new RangeError(`${layout.table} has no column at ${position}`)
-  const { extra } = row
+  const extra = parseExactly(row.extra) as Readonly<Record<string, unknown>>
   const versions = new Map(Object.entries(row.versions ?? {}))
   const versionOf = (name: string): Version => versions.get(name) ?? row.version
   const found = fields
