@@ -30,7 +30,7 @@ export function joinRows(
     MERGE INTO tributary.${identifier(layout.table)} AS t
     USING (SELECT * FROM ${stage} ORDER BY id COLLATE "C") AS s ON t.id = s.id
     WHEN MATCHED AND (s._version > t._version OR s._field_versions IS NOT NULL AND ${HAS_NEWS}) THEN
-      UPDATE SET ${[...updates, ...BOOKKEEPING_JOIN].join(',\n')}
+      UPDATE SET ${[...updates, ...bookkeepingJoin(layout)].join(',\n')}
     WHEN NOT MATCHED THEN
       INSERT (${names.join(', ')}) VALUES (${values.join(', ')})`
 }
@@ -112,16 +112,20 @@ function newerKeys(unpacked: string, t: string, s: string): string {
 }
 
 /** Most rows have no field versions: for them Postgres does no work on JSON. */
-const BOOKKEEPING_JOIN = [
-  `extra = CASE
+function bookkeepingJoin({ columns }: Layout): string[] {
+  // A value that did not fit its column stays in extra, until the column gets a newer one.
+  const strays = `t.extra ?| array[${columns.map(({ name }) => literal(name)).join(', ')}]::text[]`
+  return [
+    `extra = CASE
     WHEN t.extra IS NULL AND s.extra IS NULL THEN NULL
     WHEN t._field_versions IS NULL AND s._field_versions IS NULL THEN s.extra
-    WHEN ${IS_ALL_NEWS} THEN coalesce(t.extra || s.extra, t.extra, s.extra)
+    WHEN (${strays}) IS NOT TRUE AND ${IS_ALL_NEWS} THEN coalesce(t.extra || s.extra, t.extra, s.extra)
     ELSE ${newerKeys(UNPACKED, 'tx', 'sx')} END`,
-  `_field_versions = CASE
+    `_field_versions = CASE
     WHEN t._field_versions IS NULL AND s._field_versions IS NULL THEN NULL
     WHEN ${IS_ALL_NEWS} THEN coalesce(t._field_versions || s._field_versions, s._field_versions)
     ELSE ${newerKeys(VERSIONS_UNPACKED, 'tv', 'sv')} END`,
-  '_deleted_at = CASE WHEN s._version > t._version THEN s._deleted_at ELSE t._deleted_at END',
-  '_version = greatest(t._version, s._version)',
-]
+    '_deleted_at = CASE WHEN s._version > t._version THEN s._deleted_at ELSE t._deleted_at END',
+    '_version = greatest(t._version, s._version)',
+  ]
+}
