@@ -1,5 +1,5 @@
 import pg from 'pg'
-import { RejectedError, TransientError } from '../../errors.js'
+import { RejectedError, type Suspicion, TransientError } from '../../errors.js'
 import { FINAL_OF_A_VALUE, meaningOf } from './outcomes.js'
 
 /** Raised by `tributary.expect_layout`. */
@@ -23,9 +23,24 @@ export function refusalOf(error: unknown): RejectedError | undefined {
   if (meaning === undefined) return undefined
   const column = error.column ?? valueInCopy(error)
   const where = column === undefined ? '' : `column ${column}, `
-  const message = `Postgres cannot store this: ${error.message} (${where}${code}, ${meaning})${detail ? `: ${detail}` : ''}`
+  return rejectionOf(error, `${where}${code}, ${meaning}`, detail)
+}
+
+function rejectionOf(error: pg.DatabaseError, meaning: string, detail = ''): RejectedError {
+  const message = `Postgres cannot store this: ${error.message} (${meaning})${detail ? `: ${detail}` : ''}`
   const remedy = 'correct the value, or change the table, and redrive it'
   return new RejectedError('refused_by_store', `${message}; ${remedy}`, { cause: error })
+}
+
+/** What the error is if one row alone fails with it; `undefined` where it is never about a row. */
+function suspicionOf(error: unknown): Suspicion | undefined {
+  if (!(error instanceof pg.DatabaseError)) return undefined
+  const { code = '' } = error
+  const meaning = meaningOf(code)
+  if (meaning?.outcome === 'transient') return undefined
+  if (meaning?.outcome === 'waits') return { code, refusal: undefined }
+  const why = `${code}; this row alone fails with it, others are written`
+  return { code, refusal: rejectionOf(error, why, error.detail) }
 }
 
 function finalMeaning(code: string, inCopy: boolean): string | undefined {
@@ -51,6 +66,7 @@ export function outcomeOf(error: unknown, doing: string): unknown {
   if (!isTransient(error)) return error
   return new TransientError(`Postgres could not ${doing}: ${messageOf(error)} (${remedyFor(error)})`, {
     cause: error,
+    suspicion: suspicionOf(error),
   })
 }
 

@@ -2,6 +2,7 @@ import type { Entity } from '../../../schemas/contract.js'
 import { BatchError, RejectedError, TransientError } from '../../errors.js'
 import { type Report, reported } from '../../telemetry/command.js'
 import { bisect } from '../bisect.js'
+import { compareStates } from '../comparison.js'
 import type { Change, Sink } from '../sink.js'
 import { realColumns, recordedLayouts, storedEntities } from './catalog.js'
 import { type Connection, copyIn, type Database, openDatabase, withConnection } from './connection.js'
@@ -10,6 +11,7 @@ import { refusalOf, SchemaError, StaleLayoutError } from './errors.js'
 import type { Layout } from './layout.js'
 import { missingMigrations } from './migrations.js'
 import { meaningOf } from './outcomes.js'
+import { readStates } from './read.js'
 import { joinStatement, prepareStatements, stageStatements } from './statements.js'
 
 /** What {@link createPostgresSink} needs. */
@@ -32,8 +34,12 @@ export interface PostgresSink extends Sink {
 
 type Layouts = ReadonlyMap<string, Layout>
 
-/** No statement takes longer than this, in milliseconds. */
+/** No statement takes longer than this, in milliseconds; one that writes takes no longer than {@link WRITE_MS}. */
 const STATEMENT_MS = 30_000
+/** Short, so that a row for which a trigger works for ever does not keep the rows behind it waiting. */
+const WRITE_MS = 2_500
+/** Part of that time for a lock: a row that waits for one is no slow row. */
+const LOCK_SHARE = 0.8
 /** A replica, or a primary that is read-only, answers queries but refuses writes. */
 const WRITABLE = "SELECT current_setting('transaction_read_only') = 'off' AS writable"
 const NEVER = new AbortController().signal
@@ -84,6 +90,12 @@ async function checkedLayouts(
   return layouts
 }
 
+/** Opens a transaction. @param limitMs the longest time for each of its statements, in milliseconds */
+function beginStatements(limitMs: number): string {
+  const [statementMs, lockMs] = [limitMs, limitMs * LOCK_SHARE].map(Math.ceil)
+  return `BEGIN; SET LOCAL statement_timeout = ${statementMs}; SET LOCAL lock_timeout = ${lockMs}`
+}
+
 interface Row {
   readonly change: Change
   readonly layout: Layout
@@ -99,16 +111,31 @@ class CopySink implements PostgresSink {
   #closed: Promise<void> | undefined
   /** The layouts for which a connection has stage tables. */
   readonly #prepared = new WeakMap<Connection['client'], Set<Layout>>()
+  readonly comparison = compareStates(
+    true,
+    (entity) => this.#layoutOf(entity).table,
+    (entity, keys, signal) => {
+      const layout = this.#layoutOf(entity)
+      return withConnection(this.#database, `read tributary.${layout.table}`, signal, (connection) =>
+        readStates(connection, entity, layout, keys),
+      )
+    },
+  )
 
   constructor(database: Database, layouts: Layouts) {
     this.#database = database
     this.#layouts = layouts
   }
 
-  async write(changes: readonly Change[], signal: AbortSignal, report?: Report): Promise<void> {
+  async write(
+    changes: readonly Change[],
+    signal: AbortSignal,
+    report?: Report,
+    limitMs = WRITE_MS,
+  ): Promise<void> {
     for (;;) {
       try {
-        return await this.#write(changes, signal, report)
+        return await this.#write(changes, signal, limitMs, report)
       } catch (error) {
         if (!(error instanceof StaleLayoutError)) throw error
       }
@@ -116,7 +143,12 @@ class CopySink implements PostgresSink {
     }
   }
 
-  async #write(changes: readonly Change[], signal: AbortSignal, report?: Report): Promise<void> {
+  async #write(
+    changes: readonly Change[],
+    signal: AbortSignal,
+    limitMs: number,
+    report?: Report,
+  ): Promise<void> {
     const rejected = new Map<Change, RejectedError>()
     const rows: Row[] = []
     for (const change of changes) {
@@ -130,7 +162,7 @@ class CopySink implements PostgresSink {
     }
     const refused = await bisect(rows, (part) =>
       withConnection(this.#database, `write ${part.length} rows`, signal, (connection) =>
-        this.#transaction(connection, part, report),
+        this.#transaction(connection, part, limitMs, report),
       ),
     )
     for (const [{ change }, error] of refused) rejected.set(change, error)
@@ -148,7 +180,12 @@ class CopySink implements PostgresSink {
    * All rows are in stage tables before the first row is locked: a worker that hangs or dies before that holds no lock
    * on rows.
    */
-  async #transaction(connection: Connection, rows: readonly Row[], report?: Report): Promise<void> {
+  async #transaction(
+    connection: Connection,
+    rows: readonly Row[],
+    limitMs: number,
+    report?: Report,
+  ): Promise<void> {
     const byTable = new Map<Layout, string[]>()
     for (const { layout, text } of rows) {
       const texts = byTable.get(layout)
@@ -160,7 +197,7 @@ class CopySink implements PostgresSink {
     try {
       for (const [index, [layout, texts]] of tables.entries()) {
         const statements = [stageStatements(layout)]
-        if (index === 0) statements.unshift('BEGIN')
+        if (index === 0) statements.unshift(beginStatements(limitMs))
         if (index === tables.length - 1)
           statements.push(...tables.map(([staged]) => joinStatement(staged)), 'COMMIT')
         const about = {
