@@ -1,33 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { interactions } from '../../schemas/cdc.js'
-import type { RejectedError, TransientError } from '../../src/errors.js'
-import { newWorkerStats } from '../../src/health/stats.js'
-import { deliver } from '../../src/pipeline/deliver.js'
+import type { RejectedError } from '../../src/errors.js'
 import { createPostgresSink } from '../../src/sinks/postgres/sink.js'
-import type { Change, Sink } from '../../src/sinks/sink.js'
-import { watched } from '../../src/sinks/watched.js'
-import { fold } from '../../src/state/fold.js'
 import { snapshot } from '../../src/state/state.js'
+import { amid, deliveries } from '../support/deliveries.js'
 import { freshName } from '../support/fresh.js'
-import { at, change, ENTITIES, type Fixture, fixture, NEVER, person } from './postgres-fixture.js'
-
-/** What a worker does with batches of changes: all of `src/pipeline` but Redis. */
-function worker(bare: Sink) {
-  const stats = newWorkerStats()
-  const sink = watched(bare, stats)
-  const errors: TransientError[] = []
-  const write = async (...changes: Change[]) => {
-    const onRetry = (error: TransientError) => void errors.push(error)
-    const { refused, postponed } = await deliver(changes, { sink, fold, batch: 500, signal: NEVER, onRetry })
-    const keysOf = (map: ReadonlyMap<Change, unknown>) => Array.from(map.keys(), ({ key }) => key)
-    return {
-      refused: new Map(Array.from(refused, ([{ key }, why]) => [key, why])),
-      postponed: keysOf(postponed),
-    }
-  }
-  return { write, stats, sink, errors }
-}
+import { at, change, ENTITIES, type Fixture, fixture, person } from './postgres-fixture.js'
 
 const names = async ({ ask }: Fixture, table = 'contacts') =>
   (await ask(`SELECT id FROM tributary.${table} ORDER BY id`)).map(({ id }) => id)
@@ -38,12 +17,6 @@ const honest = (count: number) =>
   )
 /** A contact whose last name a trigger or a policy takes amiss. */
 const bad = (key: string, lastName = 'bad') => person(key, 1, [['lastName', lastName]])
-/** Puts changes into the midst of others. */
-const amid = (others: Change[], ...changes: Change[]) => {
-  const middle = others.length >> 1
-  return [...others.slice(0, middle), ...changes, ...others.slice(middle)]
-}
-
 /** Lets a trigger of contacts do something for those whose last name is `bad`. */
 async function trigger(db: Fixture, what: string): Promise<void> {
   await db.ask(`
@@ -72,7 +45,7 @@ describe('one row that fails alone is its own fault', () => {
   it.each(Object.entries(TRIGGERS))('by %s of a trigger', async (code, what) => {
     const db = await fixture()
     await trigger(db, what)
-    const { write, stats, errors } = worker(await db.sink())
+    const { write, stats, errors } = deliveries(await db.sink())
     const { refused, postponed } = await write(...amid(honest(40), bad('x')))
     expect([...refused.keys()]).toEqual(['x'])
     expect(postponed).toEqual([])
@@ -91,7 +64,7 @@ describe('one row that fails alone is its own fault', () => {
     const db = await fixture()
     await db.ask('ALTER TABLE tributary.contacts ADD COLUMN lang regconfig')
     await db.migrate()
-    const { write } = worker(await db.sink())
+    const { write } = deliveries(await db.sink())
     const speaks = (key: string, lang: string) => person(key, 1, [['lang', lang]])
     const { refused } = await write(speaks('a', 'english'), speaks('b', 'klingon'), speaks('c', 'german'))
     expect([...refused.keys()]).toEqual(['b'])
@@ -115,7 +88,7 @@ describe('one row that fails alone is its own fault', () => {
     url.username = role
     const sink = await createPostgresSink({ url: url.href, entities: ENTITIES })
     onTestFinished(() => sink.close())
-    const { write } = worker(sink)
+    const { write } = deliveries(sink)
     const { refused } = await write(...amid(honest(10), bad('x')))
     expect([...refused.keys()]).toEqual(['x'])
     expect(refused.get('x')?.message).toMatch(/row-level security policy.+\(42501; this row alone/)
@@ -125,7 +98,7 @@ describe('one row that fails alone is its own fault', () => {
   it('by taking too long, while others are written within seconds', async () => {
     const db = await fixture()
     await trigger(db, 'PERFORM pg_sleep(60)')
-    const { write } = worker(await db.sink())
+    const { write } = deliveries(await db.sink())
     const writing = write(...amid(honest(200), bad('x')))
     const other = write(person('other', 1, []))
     await other
@@ -143,7 +116,7 @@ describe('one row that fails alone is its own fault', () => {
       db,
       "RAISE EXCEPTION 'no %', NEW.id USING ERRCODE = CASE NEW.id WHEN 'x' THEN 'ZZ001' WHEN 'y' THEN 'P0002' ELSE '42704' END",
     )
-    const { write } = worker(await db.sink())
+    const { write } = deliveries(await db.sink())
     const { refused } = await write(bad('x'), ...amid(honest(60), bad('y')), bad('z'), bad('zz'))
     const words = Array.from(refused, ([key, { message }]) => [key, /no \w+ \(\w+/.exec(message)?.[0]])
     expect(new Map(words as [string, string][])).toEqual(
@@ -160,7 +133,7 @@ describe('one row that fails alone is its own fault', () => {
   it('though it came alone: it is postponed, and judged when another was written since', async () => {
     const db = await fixture()
     await trigger(db, TRIGGERS.ZZ001)
-    const { write, stats } = worker(await db.sink())
+    const { write, stats } = deliveries(await db.sink())
     expect(await write(bad('x'))).toEqual({ refused: new Map(), postponed: ['x'] })
     expect(stats.failing?.message).toMatch(/not on Sundays \(ZZ001/)
     // Nothing new is written since, so nothing is proven.
@@ -204,7 +177,7 @@ describe("what concerns all rows of a table is nobody's fault", () => {
     url.username = role
     const sink = await createPostgresSink({ url: url.href, entities: ENTITIES })
     onTestFinished(() => sink.close())
-    const { write, stats } = worker(sink)
+    const { write, stats } = deliveries(sink)
     await db.ask(begin.replace('ROLE', role))
     const calls = Array.from({ length: 20 }, (_, n) =>
       change(interactions, `i-${n}`, snapshot(at(1, 'snapshot'), [['durationSeconds', n]])),
@@ -226,7 +199,7 @@ describe("what concerns all rows of a table is nobody's fault", () => {
 
 it('a row that waits for a lock is postponed for as long as it takes, and its neighbours are written', async () => {
   const db = await fixture()
-  const { write } = worker(await db.sink())
+  const { write } = deliveries(await db.sink())
   await write(person('locked', 1, []))
   await db.ask("BEGIN; SELECT FROM tributary.contacts WHERE id = 'locked' FOR UPDATE")
   const news = person('locked', 2, [['firstName', 'new']])

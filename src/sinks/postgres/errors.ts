@@ -87,5 +87,5 @@ function remedyFor(error: Error): string {
     return 'check that it runs, that the Postgres URL names it, and that the pool is large enough'
   }
   const { code = '' } = error
-  return `${code}: ${meaningOf(code)?.says ?? 'look into the log of the server'}`
+  return `${code}: ${meaningOf(code)?.says ?? 'look at the triggers of the table, and into the log of the server'}`
 }
