@@ -87,7 +87,7 @@ export class Evidence<Item> {
 
   /** Whether this item was postponed in an earlier delivery. */
   knows(item: Item): boolean {
-    return this.hasSuspects && this.#suspects.has(this.comparison.identityOf(item))
+    return this.#suspects.has(this.comparison.identityOf(item))
   }
 
   /** When this item first failed with this code in an earlier delivery. */

@@ -87,8 +87,8 @@ class WatchedSink<Item> implements Sink<Item> {
 
   /** A new trial of an item that was postponed and comes again. */
   #resumed(items: readonly Item[], evidence: Evidence<Item>): Trial<Item> | undefined {
-    const [item, ...others] = items
-    if (item === undefined || others.length > 0 || !evidence.knows(item)) return undefined
+    if (!evidence.hasSuspects || items.length > 1 || !items.every((item) => evidence.knows(item)))
+      return undefined
     const startedMs = performance.now()
     const trial = new Trial(this.sink, evidence, { items, startedMs })
     this.#failed.set(items, { startedMs, suspicions: 0, trial })
