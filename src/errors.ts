@@ -26,6 +26,11 @@ export interface Suspicion {
   readonly refusal: RejectedError | undefined
 }
 
+/** Whether one item of a batch may be the cause of an error. */
+export function isSuspicious(error: unknown): error is TransientError {
+  return error instanceof TransientError && error.suspicion !== undefined
+}
+
 /** Why an event is dead-lettered: a closed list, so that operators can count and redrive letters by reason. */
 export const REASONS = {
   malformed_json: 'the body is not JSON in UTF-8',

@@ -1,4 +1,5 @@
-import { TransientError } from '../errors.js'
+import { isSuspicious } from '../errors.js'
+import { byPlace } from './parts.js'
 import type { Comparison } from './sink.js'
 
 /** Most suspects that are remembered; the oldest is forgotten first, which only delays the verdict. */
@@ -116,24 +117,4 @@ export class Evidence<Item> {
     if (!this.hasSuspects) return
     for (const item of items) this.#suspects.delete(this.comparison.identityOf(item))
   }
-}
-
-/** Whether one item of a batch may be the cause of an error. */
-export function isSuspicious(error: unknown): error is TransientError {
-  return error instanceof TransientError && error.suspicion !== undefined
-}
-
-/** Items by their table or collection. */
-export function byPlace<Item>(
-  items: readonly Item[],
-  comparison: Pick<Comparison<Item>, 'placeOf'>,
-): (readonly Item[])[] {
-  const places = new Map<string, Item[]>()
-  for (const item of items) {
-    const place = comparison.placeOf(item)
-    const others = places.get(place)
-    if (others) others.push(item)
-    else places.set(place, [item])
-  }
-  return [...places.values()]
 }

@@ -1,6 +1,7 @@
-import { BatchError, type RejectedError, type TransientError } from '../errors.js'
+import { BatchError, isSuspicious, type RejectedError, type TransientError } from '../errors.js'
 import type { Report } from '../telemetry/command.js'
-import { byPlace, type Evidence, isSuspicious } from './evidence.js'
+import type { Evidence } from './evidence.js'
+import { byPlace, divide } from './parts.js'
 import type { Sink } from './sink.js'
 
 /** Longest time for a part of a batch, in ms, so that a slow item does not keep its neighbours waiting for long. */
@@ -54,7 +55,7 @@ export interface Start<Item> {
 }
 
 /**
- * Finds the items that are the cause of a batch's transient failure. It halves the batch, writes what can be written,
+ * Finds the items that are the cause of a batch's transient failure. It divides the batch, writes what can be written,
  * and rejects an item that failed, and failed again alone with the same code, if between the two failures something
  * new was written to the same place. So one outage, whenever it begins and ends, makes no dead letter. Suspects of
  * which nothing is proven are postponed.
@@ -108,7 +109,7 @@ export class Trial<Item> {
     const { comparison } = this.#evidence
     const part = { items, whole: undefined }
     if (error === undefined || items.length === 1) {
-      if (error) this.#divide(part, error, 0)
+      if (error) this.#accuse(part, error, 0)
       else this.#parts.push(part)
       return
     }
@@ -120,7 +121,7 @@ export class Trial<Item> {
     for (const item of reserve) this.#parts.push({ items: [item], whole })
     const last = new Set(reserve)
     const others = items.filter((item) => !last.has(item))
-    this.#split(others, whole)
+    this.#push(divide(others, comparison), whole)
   }
 
   /** Whether a second attempt with a suspect would prove nothing. */
@@ -144,7 +145,7 @@ export class Trial<Item> {
         this.#parts.push(part)
         throw error
       }
-      this.#divide(part, error, provenAt)
+      this.#accuse(part, error, provenAt)
       this.#pauseIfFruitless(round, error)
     }
   }
@@ -181,8 +182,8 @@ export class Trial<Item> {
     onWritten()
   }
 
-  /** Makes two parts of a part that failed, or a suspect of its only item, or rejects it. */
-  #divide({ items, whole }: Part<Item>, error: TransientError, provenAt: number): void {
+  /** Divides a part that failed, or makes a suspect of its only item, or rejects it. */
+  #accuse({ items, whole }: Part<Item>, error: TransientError, provenAt: number): void {
     const { code = '', refusal } = error.suspicion ?? {}
     const failure = { items, whole, code, at: this.#evidence.tick() }
     const [item, ...others] = items
@@ -199,15 +200,11 @@ export class Trial<Item> {
       this.#evidence.forget([item])
       return
     }
-    this.#split(items, failure)
+    this.#push(divide(items, this.#evidence.comparison), failure)
   }
 
-  /** By places, or else in halves. */
-  #split(items: readonly Item[], whole: Failure<Item>): void {
-    const places = byPlace(items, this.#evidence.comparison)
-    const middle = items.length >> 1
-    const parts = places.length > 1 ? places : [items.slice(0, middle), items.slice(middle)]
-    for (const part of parts.reverse()) if (part.length > 0) this.#parts.push({ items: part, whole })
+  #push(parts: readonly (readonly Item[])[], whole: Failure<Item>): void {
+    for (const items of parts.toReversed()) this.#parts.push({ items, whole })
   }
 
   /**

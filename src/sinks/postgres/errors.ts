@@ -1,5 +1,5 @@
 import pg from 'pg'
-import { RejectedError, type Suspicion, TransientError } from '../../errors.js'
+import { isSuspicious, RejectedError, type Suspicion, TransientError } from '../../errors.js'
 import { FINAL_OF_A_VALUE, meaningOf } from './outcomes.js'
 
 /** Raised by `tributary.expect_layout`. */
@@ -68,6 +68,15 @@ export function outcomeOf(error: unknown, doing: string): unknown {
     cause: error,
     suspicion: suspicionOf(error),
   })
+}
+
+/**
+ * As {@link outcomeOf}, where one row may be the cause: then the connection is sound, and the transaction can be rolled
+ * back. `undefined` where the error is another one.
+ */
+export function suspected(error: unknown, doing: string): TransientError | undefined {
+  const outcome = outcomeOf(error, doing)
+  return isSuspicious(outcome) ? outcome : undefined
 }
 
 /** The driver reports network trouble as plain errors, while every kind of bug has its own error class. */

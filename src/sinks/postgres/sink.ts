@@ -7,7 +7,7 @@ import type { Change, Sink } from '../sink.js'
 import { realColumns, recordedLayouts, storedEntities } from './catalog.js'
 import { type Connection, copyIn, type Database, openDatabase, withConnection } from './connection.js'
 import { encodeRow } from './encode.js'
-import { refusalOf, SchemaError, StaleLayoutError } from './errors.js'
+import { refusalOf, SchemaError, StaleLayoutError, suspected } from './errors.js'
 import type { Layout } from './layout.js'
 import { missingMigrations } from './migrations.js'
 import { meaningOf } from './outcomes.js'
@@ -209,7 +209,7 @@ class CopySink implements PostgresSink {
         await reported(about, report, () => copyIn(connection, statements.join('; '), texts))
       }
     } catch (error) {
-      const refusal = refusalOf(error)
+      const refusal = refusalOf(error) ?? suspected(error, `write ${rows.length} rows`)
       if (refusal === undefined) throw error
       await connection.none('ROLLBACK')
       throw refusal
