@@ -9,6 +9,26 @@
  */
 export class TransientError extends Error {
   override readonly name = 'TransientError'
+  /** Set where one item of the batch, and not the store, may be the cause. */
+  readonly suspicion: Suspicion | undefined
+
+  constructor(message: string, options: ErrorOptions & { readonly suspicion?: Suspicion | undefined } = {}) {
+    super(message, options)
+    this.suspicion = options.suspicion
+  }
+}
+
+/** What a transient error is when one item alone fails with it, while others are written. */
+export interface Suspicion {
+  /** The same for the same cause. */
+  readonly code: string
+  /** The rejection of that item; `undefined` where the item waits for something, such as a lock, and is never at fault. */
+  readonly refusal: RejectedError | undefined
+}
+
+/** Whether one item of a batch may be the cause of an error. */
+export function isSuspicious(error: unknown): error is TransientError {
+  return error instanceof TransientError && error.suspicion !== undefined
 }
 
 /** Why an event is dead-lettered: a closed list, so that operators can count and redrive letters by reason. */
@@ -57,12 +77,19 @@ export class RejectedError extends Error {
 }
 
 /**
- * Some items of a batch are refused for good; all other items are written.
+ * Some items of a batch are refused for good, or fail now though others are written; all other items are written.
  * `T` is the type of the batch's items, compared by identity.
  */
 export class BatchError<T> extends Error {
   override readonly name = 'BatchError'
-  constructor(readonly rejected: ReadonlyMap<T, RejectedError>) {
-    super(`${rejected.size} of a batch refused; the others are written`)
+  /**
+   * @param rejected refused for good
+   * @param postponed not written and not refused, each with its error: their entries stay pending and come again
+   */
+  constructor(
+    readonly rejected: ReadonlyMap<T, RejectedError>,
+    readonly postponed: ReadonlyMap<T, TransientError> = new Map(),
+  ) {
+    super(`${rejected.size} of a batch refused, ${postponed.size} postponed; the others are written`)
   }
 }

@@ -16,14 +16,15 @@ $$;
 -- ends. The check is a separate statement, so that it sees what was committed while it waited for the lock; for that
 -- the transaction must be READ COMMITTED.
 CREATE PROCEDURE tributary.begin_batch(
-  batch_table text, expected_generation integer, expected_columns text, statement_ms integer)
+  batch_table text, expected_generation integer, expected_columns text, statement_ms integer,
+  lock_ms integer)
 LANGUAGE plpgsql AS $$
 BEGIN
   PERFORM pg_catalog.set_config(setting, value, true) FROM (VALUES
     -- Postgres must read a text in the same way everywhere.
     ('TimeZone', 'UTC'), ('DateStyle', 'ISO, MDY'), ('IntervalStyle', 'postgres'), ('lc_monetary', 'C'),
     ('array_nulls', 'on'), ('xmloption', 'content'), ('standard_conforming_strings', 'on'),
-    ('row_security', 'on'), ('statement_timeout', statement_ms::text),
+    ('row_security', 'on'), ('statement_timeout', statement_ms::text), ('lock_timeout', lock_ms::text),
     -- The join looks each row up by its key, in the order of the keys. Postgres would choose to read the whole table
     -- while it takes it for small, also after it has grown.
     ('enable_hashjoin', 'off'), ('enable_mergejoin', 'off'), ('enable_seqscan', 'off'), ('jit', 'off')

@@ -24,7 +24,7 @@ export interface WorkerObserver<Item extends SinkItem> {
   sent(batch: Batch, to: 'sink' | 'log', command: Command): void
   /** An attempt has failed and will be retried. @param batch `undefined`: the attempt was a read of a batch */
   retried(batch: Batch | undefined, error: TransientError, attempt: number, pauseMs: number): void
-  /** Every event is durable in the sink, or refused for good. */
+  /** Every event of these entries is durable in the sink, or refused for good. Entries that come again are left out. */
   written(batch: Batch, decoded: readonly Decoded<Item>[], refused: ReadonlyMap<Item, RejectedError>): void
   /** Dead letters are written, and entries acknowledged. */
   acknowledged(batch: Batch, outcomes: readonly Outcome[]): void

@@ -55,7 +55,7 @@ export async function replayEntries<Item extends { readonly origin: Position }>(
 ): Promise<number> {
   const decoded = entries.map(decode)
   const items = decoded.flatMap(({ changes }) => changes)
-  const refused = delivery ? await deliver(items, delivery) : new Map<Item, RejectedError>()
+  const refused = delivery ? await deliverAll(items, delivery) : new Map<Item, RejectedError>()
   for (const one of decoded) {
     note(one, tally)
     for (const error of one.rejected.values()) noteRefusal(one.entry, error, tally)
@@ -65,6 +65,21 @@ export async function replayEntries<Item extends { readonly origin: Position }>(
     }
   }
   return items.length
+}
+
+/** Nothing comes again in a replay: what is postponed counts as refused, or is tried again where it waits for a lock. */
+async function deliverAll<Item>(
+  items: readonly Item[],
+  delivery: DeliverOptions<Item>,
+): Promise<Map<Item, RejectedError>> {
+  const { refused, postponed } = await deliver(items, delivery)
+  const open: Item[] = []
+  for (const [item, { suspicion }] of postponed) {
+    if (suspicion?.refusal) refused.set(item, suspicion.refusal)
+    else open.push(item)
+  }
+  if (open.length === 0) return refused
+  return new Map([...refused, ...(await deliverAll(open, delivery))])
 }
 
 function note({ entry, changes, rejected }: Decoded<unknown>, tally: ReplayTally): void {

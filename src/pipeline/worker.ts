@@ -88,6 +88,10 @@ export async function runWorker<Item extends SinkItem>(
       const acknowledge = () =>
         consumer.acknowledge(outcomes, (command) => observer.sent(batch, 'log', command))
       await patiently('acknowledge entries', acknowledge, batch)
+      if (outcomes.length < batch.entries.length) {
+        const done = new Set(outcomes.map(({ entry }) => entry))
+        consumer.postpone(batch.entries.filter((entry) => !done.has(entry)))
+      }
       observer.acknowledged(batch, outcomes)
     } catch (error) {
       observer.abandoned(batch, error)
@@ -159,7 +163,7 @@ async function process<Item extends SinkItem>(
 ): Promise<Outcome[]> {
   observer.decoded(inFlight, decoded)
   const changes = decoded.flatMap((one) => one.changes)
-  const refused = await progress.during('write to the sink', (heartbeat) =>
+  const { refused, postponed } = await progress.during('write to the sink', (heartbeat) =>
     deliver(changes, {
       sink,
       fold,
@@ -175,6 +179,8 @@ async function process<Item extends SinkItem>(
       },
     }),
   )
-  observer.written(inFlight, decoded, refused)
-  return decoded.map((one) => ({ entry: one.entry, letters: toLetters(one, refused, sink.name) }))
+  const isDone = ({ changes }: Decoded<Item>) => !changes.some((change) => postponed.has(change))
+  const done = postponed.size === 0 ? decoded : decoded.filter(isDone)
+  observer.written(inFlight, done, refused)
+  return done.map((one) => ({ entry: one.entry, letters: toLetters(one, refused, sink.name) }))
 }

@@ -42,14 +42,33 @@ export interface Sink<Item = Change> {
    * Joins items into the stored state; returns when all are durable.
    * @param items at most one change for each entity and key
    * @param report called with each command; for an aborted command it may be called later, or never
+   * @param limitMs longest time that the store may take for the write, in milliseconds; the sink has a default
    * @throws TransientError: some items may be written, or none · BatchError<Item> with the rejected items: all
    * others are written · the signal's reason, once it is aborted
    */
-  write(items: readonly Item[], signal: AbortSignal, report?: Report): Promise<void>
+  write(items: readonly Item[], signal: AbortSignal, report?: Report, limitMs?: number): Promise<void>
   /**
    * Checks, for readiness, that the store answers and, as far as it can be asked, takes writes.
    * @throws TransientError with the cause where it does not
    */
   ping(signal: AbortSignal): Promise<void>
   close(): Promise<void>
+  /** How to find out whether a failure is the fault of one item; absent where it never is. */
+  readonly comparison?: Comparison<Item>
+}
+
+/** Compares items of a store: an item that fails is judged by others that are stored in the same place. */
+export interface Comparison<Item> {
+  /** Table or collection of an item. */
+  placeOf(item: Item): string
+  /** The same for the same item when its event is delivered again; another one for each other item. */
+  identityOf(item: Item): string
+  /**
+   * The items that the store does not have yet: only their writing proves that the place takes writes now.
+   * @param items all of one place
+   * @throws TransientError where the store cannot be asked now · the signal's reason, once it is aborted
+   */
+  newsAmong(items: readonly Item[], signal: AbortSignal): Promise<ReadonlySet<Item>>
+  /** Whether a write that fails has written none of its items. */
+  readonly isAtomic: boolean
 }

@@ -148,6 +148,11 @@ export class Consumer {
     this.#held.remove(outcomes.map(({ entry }) => entry))
   }
 
+  /** Gives up the lease on entries: they stay pending, and after a lease any consumer of the group claims them. */
+  postpone(entries: readonly Entry[]): void {
+    this.#held.remove(entries)
+  }
+
   /** Leaves the group, unless it still has pending entries: another consumer claims those. */
   async close(): Promise<void> {
     this.#held.close()

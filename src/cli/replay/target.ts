@@ -2,6 +2,7 @@ import type { SinkName } from '../../../schemas/contract.js'
 import { CONTRACTS, ENTITIES } from '../../../schemas/index.js'
 import { required } from '../../config.js'
 import type { TransientError } from '../../errors.js'
+import { newWorkerStats } from '../../health/stats.js'
 import { createCleaner } from '../../pipeline/clean.js'
 import { createDecoder } from '../../pipeline/decode.js'
 import { unfolded } from '../../pipeline/deliver.js'
@@ -10,6 +11,7 @@ import { createFeedSink } from '../../sinks/feed/sink.js'
 import { createMongoSink } from '../../sinks/mongo/sink.js'
 import { createPostgresSink } from '../../sinks/postgres/sink.js'
 import type { Sink } from '../../sinks/sink.js'
+import { watched } from '../../sinks/watched.js'
 import { fold } from '../../state/fold.js'
 import type { Position } from '../../state/version.js'
 import type { Entry } from '../../stream/entry.js'
@@ -50,7 +52,9 @@ export async function openTarget(
     folding: (items: readonly Item[]) => Map<Item, readonly Item[]>,
     sink: Sink<Item> | undefined,
   ): Target => {
-    const delivery = sink && { delivery: { sink, fold: folding, batch, signal, onRetry } }
+    const delivery = sink && {
+      delivery: { sink: watched(sink, newWorkerStats()), fold: folding, batch, signal, onRetry },
+    }
     return {
       take: (entries, tally) => replayEntries(entries, { ...options, ...delivery }, tally),
       close: async () => sink?.close(),

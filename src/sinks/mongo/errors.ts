@@ -10,11 +10,18 @@ import {
   MongoServerError,
   MongoServerSelectionError,
 } from 'mongodb'
-import { RejectedError, TransientError } from '../../errors.js'
+import { RejectedError, type Suspicion, TransientError } from '../../errors.js'
 import { FINAL_OF_A_DOCUMENT, OUTCOMES } from './outcomes.js'
 
 const LOOK = "look into the server's log"
 const DUPLICATE_KEY = 11000
+/** Labels of errors that the server expects to pass, whatever their code. */
+const PASSING = [
+  'RetryableWriteError',
+  'RetryableError',
+  'SystemOverloadedError',
+  'TransientTransactionError',
+]
 /** Longest quoted message, in characters: the driver and the server may quote a whole document. */
 const LONGEST_QUOTE = 500
 
@@ -39,6 +46,15 @@ export function refusal({ code, errmsg = '' }: DocumentError): RejectedError | u
   return rejected(`${quote(errmsg)} (code ${code}, ${meaning.says})`)
 }
 
+/** What an error is if one document alone fails with it; `undefined` where it is never about a document. */
+function suspicionOf({ code, errmsg = '' }: DocumentError): Suspicion | undefined {
+  const outcome = OUTCOMES.get(code)?.outcome
+  if (outcome === 'transient') return undefined
+  if (outcome === 'waits') return { code: String(code), refusal: undefined }
+  const why = `code ${code}; this document alone fails with it, others are written`
+  return { code: String(code), refusal: rejected(`${quote(errmsg)} (${why})`) }
+}
+
 /**
  * The rejection of a whole bulk write in which some document cannot be stored: the error does not say which one.
  * `undefined` where the error is another one.
@@ -59,11 +75,21 @@ export function refusalOfSome(error: unknown): RejectedError | undefined {
 export function outcomeOf(error: unknown, doing: string): unknown {
   const source = unwrap(error)
   if (!isTransient(source)) return source
-  return transient(doing, messageOf(source), remedyFor(source), source)
+  const code = codeOf(source)
+  const mayPass = source instanceof MongoError && PASSING.some((label) => source.hasErrorLabel(label))
+  const suspicion =
+    code === undefined || mayPass ? undefined : suspicionOf({ code, errmsg: messageOf(source) })
+  return transient(doing, messageOf(source), remedyFor(source), { cause: source, suspicion })
 }
 
 /** As {@link outcomeOf}, for the error of one document of a bulk write. */
-export function transientOf({ code, errmsg = '' }: DocumentError, doing: string): TransientError {
+export function transientOf(error: DocumentError, doing: string): TransientError {
+  const { code, errmsg = '' } = error
+  return transient(doing, errmsg, remedyOf(code) ?? LOOK, { suspicion: suspicionOf(error) })
+}
+
+/** As {@link transientOf}, for a write that was not confirmed by the members that it needs. */
+export function unconfirmed({ code, errmsg = '' }: DocumentError, doing: string): TransientError {
   return transient(doing, errmsg, remedyOf(code) ?? LOOK)
 }
 
@@ -84,7 +110,7 @@ function isSystemError(error: unknown): boolean {
 /** The remedy for a code; `undefined` where the code is about a document, and so names no remedy. */
 function remedyOf(code: number | undefined): string | undefined {
   const meaning = OUTCOMES.get(code ?? 0)
-  return meaning?.outcome === 'transient' ? meaning.says : undefined
+  return meaning?.outcome === 'final' ? undefined : meaning?.says
 }
 
 function remedyFor(error: unknown): string {
@@ -117,8 +143,13 @@ function quote(message: string): string {
   return message.length > LONGEST_QUOTE ? `${message.slice(0, LONGEST_QUOTE)}…` : message
 }
 
-function transient(doing: string, message: string, remedy: string, cause?: unknown): TransientError {
-  return new TransientError(`MongoDB could not ${doing}: ${quote(message)} (${remedy})`, { cause })
+function transient(
+  doing: string,
+  message: string,
+  remedy: string,
+  options?: ConstructorParameters<typeof TransientError>[1],
+): TransientError {
+  return new TransientError(`MongoDB could not ${doing}: ${quote(message)} (${remedy})`, options)
 }
 
 function rejected(message: string, cause?: unknown): RejectedError {

@@ -1,7 +1,13 @@
-/** What an error code means: `final` is about one document, `transient` about the server or the network. */
+/**
+ * What an error code means:
+ * - `final`: one document can never be stored.
+ * - `judged`: one document or the store; whether other documents can be written decides.
+ * - `waits`: one document or the store, but never the fault of the document: others are written, the document waits.
+ * - `transient`: the server or the network.
+ */
 export interface Meaning {
-  readonly outcome: 'final' | 'transient'
-  /** For people: the cause and, where it is transient, what to do. */
+  readonly outcome: 'final' | 'judged' | 'waits' | 'transient'
+  /** For people: the cause and, where it is not final, what to do. */
   readonly says: string
 }
 
@@ -11,21 +17,22 @@ const TOO_LONG = 'it took too long: look at the load of the server'
 const CUT = 'the connection to a member was cut: look at the network and at the health of the members'
 
 const final = (says: string): Meaning => ({ outcome: 'final', says })
+const judged = (says: string): Meaning => ({ outcome: 'judged', says })
+const waits = (says: string): Meaning => ({ outcome: 'waits', says })
 const transient = (says: string): Meaning => ({ outcome: 'transient', says })
 
 /**
- * Meanings by error code. A code that is not listed is transient, so that a fault of the server never dead-letters an
- * event. docs/outcomes.md shows this table. https://github.com/mongodb/mongo/blob/master/src/mongo/base/error_codes.yml
+ * Meanings by error code. A code that is not listed is judged. docs/outcomes.md shows this table. https://github.com/mongodb/mongo/blob/master/src/mongo/base/error_codes.yml
  */
 export const OUTCOMES: ReadonlyMap<number, Meaning> = new Map([
   [2, final('BadValue')],
   [6, transient(CUT)],
   [7, transient(CUT)],
-  [13, transient('grant the user readWrite on both databases')],
+  [13, waits('grant the user readWrite on both databases')],
   [15, final('Overflow: nested too deep')],
   [18, transient(CREDENTIALS)],
   [22, final('InvalidBSON')],
-  [50, transient(TOO_LONG)],
+  [50, judged(TOO_LONG)],
   [52, final('DollarPrefixedFieldName')],
   [55, final('InvalidDBRef')],
   [56, final('EmptyFieldName')],
@@ -63,5 +70,5 @@ export const OUTCOMES: ReadonlyMap<number, Meaning> = new Map([
   [17419, final('the document would become too large')],
 ])
 
-/** Codes that are final as an error of one document, but transient as an error of a whole command. */
+/** Codes that are final as an error of one document, but judged as an error of a whole command. */
 export const FINAL_OF_A_DOCUMENT: ReadonlySet<number> = new Set([2, 11000])

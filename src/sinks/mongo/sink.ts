@@ -3,13 +3,15 @@ import type { Entity } from '../../../schemas/contract.js'
 import { unlessAborted } from '../../abort.js'
 import { BatchError, type RejectedError } from '../../errors.js'
 import type { Report } from '../../telemetry/command.js'
+import { compareStates } from '../comparison.js'
 import type { Change, Sink } from '../sink.js'
 import { checkCollections, checkMigrated } from './applied.js'
-import { type DatabaseNames, type Databases, databasesOf, mongoClient } from './connect.js'
+import { type DatabaseNames, type Databases, databasesOf, mongoClient, OPERATION_MS } from './connect.js'
 import type { StateDocument } from './document.js'
 import { outcomeOf } from './errors.js'
 import { KeyedMutex } from './keyed-mutex.js'
 import { type Pool, watchPool } from './pool.js'
+import { readStates } from './read.js'
 import { type FieldRegistry, openRegistries } from './registry.js'
 import { checkStorable } from './storable.js'
 import { writeChanges } from './write.js'
@@ -50,9 +52,18 @@ export async function createMongoSink(options: MongoSinkOptions): Promise<MongoS
   }
 }
 
+/** Shortest limit for an operation, in ms: it includes the wait for a majority of the replica set. */
+const LEAST_MS = 2_000
+
 class MongoSink implements MongoStore {
   readonly name = 'mongo'
   readonly #mutex = new KeyedMutex()
+  readonly comparison = compareStates(
+    false,
+    ({ mongo }) => `${this.databases[mongo.database].databaseName}.${mongo.collection}`,
+    (entity, keys, signal) =>
+      unlessAborted(readStates(this.databases[entity.mongo.database], entity, keys), signal),
+  )
 
   constructor(
     readonly client: MongoClient,
@@ -61,16 +72,26 @@ class MongoSink implements MongoStore {
     readonly pool: () => Pool,
   ) {}
 
-  async write(changes: readonly Change[], signal: AbortSignal, report?: Report): Promise<void> {
+  async write(
+    changes: readonly Change[],
+    signal: AbortSignal,
+    report?: Report,
+    limitMs = OPERATION_MS,
+  ): Promise<void> {
     signal.throwIfAborted()
     // The driver cannot abort a bulk write, and needs many listeners for what it can abort. So an aborted write goes
     // on by itself, which does no harm: it would be repeated anyway.
     const keys = new Set(changes.map(({ entity, key }) => `${entity.name} ${key}`))
-    const writing = this.#mutex.take(keys, () => this.#write(changes, signal, report))
+    const writing = this.#mutex.take(keys, () => this.#write(changes, signal, limitMs, report))
     await unlessAborted(writing, signal)
   }
 
-  async #write(changes: readonly Change[], signal: AbortSignal, report?: Report): Promise<void> {
+  async #write(
+    changes: readonly Change[],
+    signal: AbortSignal,
+    limitMs: number,
+    report?: Report,
+  ): Promise<void> {
     const rejected = new Map<Change, RejectedError>()
     const byEntity = new Map<Entity, Change[]>()
     for (const change of changes) {
@@ -82,7 +103,8 @@ class MongoSink implements MongoStore {
     }
     const writing = Array.from(byEntity, ([entity, some]) => {
       const [collection, registry] = [this.#collection(entity), this.registries.get(entity)]
-      return writeChanges({ collection, entity, registry, signal, rejected, report }, some)
+      const limits = { signal, limitMs: Math.max(limitMs, LEAST_MS) }
+      return writeChanges({ collection, entity, registry, ...limits, rejected, report }, some)
     })
     const outcomes = await Promise.allSettled(writing)
     for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason

@@ -7,9 +7,8 @@ import { includes, join } from '../../state/state.js'
 import { type Report, reported } from '../../telemetry/command.js'
 import { bisect } from '../bisect.js'
 import type { Change } from '../sink.js'
-import { OPERATION_MS } from './connect.js'
 import { type KnownFields, type StateDocument, type Stored, toDocument } from './document.js'
-import { isLostRace, outcomeOf, refusal, refusalOfSome, transientOf } from './errors.js'
+import { isLostRace, outcomeOf, refusal, refusalOfSome, transientOf, unconfirmed } from './errors.js'
 import { readStored } from './read.js'
 import type { FieldRegistry } from './registry.js'
 
@@ -21,6 +20,8 @@ export interface Writing {
   readonly registry: FieldRegistry | undefined
   /** Stops the write between two operations. */
   readonly signal: AbortSignal
+  /** Longest time for an operation on the server, in milliseconds. */
+  readonly limitMs: number
   /** Gets the changes that can never be stored. */
   readonly rejected: Map<Change, RejectedError>
   /** Called with each command. */
@@ -92,7 +93,7 @@ async function send(writing: Writing, writes: readonly Write[]): Promise<Change[
 async function sendPart(writing: Writing, writes: readonly Write[]): Promise<Change[]> {
   const { collection } = writing
   const operations = writes.map((write) => write.operation)
-  const options = { ordered: false, maxTimeMS: OPERATION_MS }
+  const options = { ordered: false, maxTimeMS: writing.limitMs }
   const send = () => collection.bulkWrite(operations, options).catch(carriedOut)
   const about = aboutOf(writing, 'bulkWrite', writes.length)
   const result = await reported(about, writing.report, send).catch((error) => {
@@ -120,7 +121,7 @@ function handleWriteErrors(
 ): Change[] {
   const doing = `write to ${collection.namespace}`
   const concern = error.result.getWriteConcernError()
-  if (concern !== undefined) throw transientOf({ ...concern.toJSON(), code: concern.code ?? 0 }, doing)
+  if (concern !== undefined) throw unconfirmed({ ...concern.toJSON(), code: concern.code ?? 0 }, doing)
   const late: Change[] = []
   const fine = new Set(writes)
   for (const writeError of error.result.getWriteErrors()) {

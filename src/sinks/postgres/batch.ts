@@ -1,6 +1,6 @@
 import { type Report, reported } from '../../telemetry/command.js'
 import { type Connection, copyIn } from './connection.js'
-import { refusalOf } from './errors.js'
+import { refusalOf, suspected } from './errors.js'
 import type { Layout } from './layout.js'
 import {
   begin,
@@ -29,8 +29,8 @@ export interface Variant {
   readonly end?: 'COMMIT' | 'ROLLBACK'
 }
 
-/** No statement takes longer than this, in milliseconds. */
-export const STATEMENT_MS = 30_000
+/** Longest time to wait for the lock of a layout while a connection is prepared, in milliseconds. */
+const PREPARE_MS = 30_000
 
 const POOLER =
   'Postgres is behind a connection pooler: each batch makes its stage table anew, which costs Postgres 2 to 3 us a row ' +
@@ -53,17 +53,20 @@ export class BatchWriter {
    * One round trip for each table, and behind a pooler one more. Tables are written in the order of their names, so
    * that workers do not deadlock. All rows are in stage tables before the first row is locked: a worker that hangs or
    * dies before that holds no lock on rows.
-   * @throws RejectedError where Postgres refuses at least one row; then none is written · the driver's error
+   * @param limitMs longest time for a statement, in milliseconds
+   * @throws RejectedError where Postgres refuses at least one row · TransientError where one may be the cause; then none
+   * is written, and the connection is sound · the driver's error
    */
   async write(
     connection: Connection,
     rows: readonly StagedRow[],
+    limitMs: number,
     report?: Report,
     variant: Variant = {},
   ): Promise<void> {
     const tables = byTable(rows)
     const layouts = tables.map(([layout]) => layout)
-    const begun = begin(layouts, STATEMENT_MS)
+    const begun = begin(layouts, limitMs)
     const pooled = (await this.#prepare(connection, layouts)) === 'pooled'
     const { before = [], join = pooled ? joinStaged : executeJoin, end = 'COMMIT' } = variant
     try {
@@ -82,7 +85,7 @@ export class BatchWriter {
         await reported(about, report, () => copyIn(connection, statements.join('; '), texts))
       }
     } catch (error) {
-      const refusal = refusalOf(error)
+      const refusal = refusalOf(error) ?? suspected(error, `write ${rows.length} rows`)
       if (refusal === undefined) throw error
       await connection.none('ROLLBACK')
       throw refusal
@@ -104,7 +107,7 @@ export class BatchWriter {
     for (const layout of layouts) {
       const name = joinName(layout)
       if (prepared.has(name)) continue
-      await connection.none(begin([layout], STATEMENT_MS))
+      await connection.none(begin([layout], PREPARE_MS))
       await connection.none(`${createStage(layout, 'DELETE ROWS')}; ${prepareJoin(layout)}; COMMIT`)
       prepared.add(name)
     }

@@ -1,7 +1,7 @@
 import { from } from 'pg-copy-streams'
 import pgPromise from 'pg-promise'
 import { unlessAborted } from '../../abort.js'
-import { RejectedError } from '../../errors.js'
+import { isSuspicious, RejectedError } from '../../errors.js'
 import { outcomeOf } from './errors.js'
 
 const pgp = pgPromise({ noWarnings: true })
@@ -60,7 +60,7 @@ export function openDatabase(options: DatabaseOptions): Database {
 
 /**
  * Lends a connection to `work`, and gives it back to the pool afterwards. Cuts the connection where `work` fails with
- * anything but a {@link RejectedError}, because its state is unknown then. Also cuts it once the signal is aborted:
+ * anything but a {@link RejectedError} or a suspicious TransientError, because its state is unknown then. Also cuts it once the signal is aborted:
  * the server may or may not finish what was sent.
  * @param doing what fails, for the message, as in {@link outcomeOf}
  * @throws TransientError for trouble with the server or the network · the signal's reason, once it is aborted ·
@@ -103,7 +103,7 @@ async function lend<T>(
     giveBack(false)
     return result
   } catch (error) {
-    giveBack(!(error instanceof RejectedError))
+    giveBack(!(error instanceof RejectedError || isSuspicious(error)))
     throw error
   }
 }

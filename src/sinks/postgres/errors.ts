@@ -1,5 +1,5 @@
 import pg from 'pg'
-import { RejectedError, TransientError } from '../../errors.js'
+import { isSuspicious, RejectedError, type Suspicion, TransientError } from '../../errors.js'
 import { FINAL_OF_A_VALUE, meaningOf } from './outcomes.js'
 
 /** Raised by `tributary.begin_batch`. */
@@ -28,9 +28,24 @@ export function refusalOf(error: unknown): RejectedError | undefined {
   if (meaning === undefined) return undefined
   const column = error.column ?? valueInCopy(error)
   const where = column === undefined ? '' : `column ${column}, `
-  const message = `Postgres cannot store this: ${error.message} (${where}${code}, ${meaning})${detail ? `: ${detail}` : ''}`
+  return rejectionOf(error, `${where}${code}, ${meaning}`, detail)
+}
+
+function rejectionOf(error: pg.DatabaseError, meaning: string, detail = ''): RejectedError {
+  const message = `Postgres cannot store this: ${error.message} (${meaning})${detail ? `: ${detail}` : ''}`
   const remedy = 'correct the value, or change the table, and redrive it'
   return new RejectedError('refused_by_store', `${message}; ${remedy}`, { cause: error })
+}
+
+/** What the error is if one row alone fails with it; `undefined` where it is never about a row. */
+function suspicionOf(error: unknown): Suspicion | undefined {
+  if (!(error instanceof pg.DatabaseError)) return undefined
+  const { code = '' } = error
+  const meaning = meaningOf(code)
+  if (meaning?.outcome === 'transient') return undefined
+  if (meaning?.outcome === 'waits') return { code, refusal: undefined }
+  const why = `${code}; this row alone fails with it, others are written`
+  return { code, refusal: rejectionOf(error, why, error.detail) }
 }
 
 function finalMeaning(code: string, inCopy: boolean): string | undefined {
@@ -56,7 +71,17 @@ export function outcomeOf(error: unknown, doing: string): unknown {
   if (!isTransient(error)) return error
   return new TransientError(`Postgres could not ${doing}: ${messageOf(error)} (${remedyFor(error)})`, {
     cause: error,
+    suspicion: suspicionOf(error),
   })
+}
+
+/**
+ * As {@link outcomeOf}, where one row may be the cause: then the connection is sound, and the transaction can be rolled
+ * back. `undefined` where the error is another one.
+ */
+export function suspected(error: unknown, doing: string): TransientError | undefined {
+  const outcome = outcomeOf(error, doing)
+  return isSuspicious(outcome) ? outcome : undefined
 }
 
 /** The driver reports network trouble as plain errors, while every kind of bug has its own error class. */
@@ -76,5 +101,5 @@ function remedyFor(error: Error): string {
     return 'check that it runs, that the Postgres URL names it, and that the pool is large enough'
   }
   const { code = '' } = error
-  return `${code}: ${meaningOf(code)?.says ?? 'look into the log of the server'}`
+  return `${code}: ${meaningOf(code)?.says ?? 'look at the triggers of the table, and into the log of the server'}`
 }

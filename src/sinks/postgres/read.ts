@@ -2,7 +2,7 @@ import type { Entity } from '../../../schemas/contract.js'
 import type { Field, State } from '../../state/state.js'
 import type { Version } from '../../state/version.js'
 import { recordedLayouts } from './catalog.js'
-import { openDatabase, withConnection } from './connection.js'
+import { type Connection, openDatabase, withConnection } from './connection.js'
 import { SchemaError } from './errors.js'
 import type { Layout } from './layout.js'
 import { tableName } from './statements.js'
@@ -39,26 +39,37 @@ export function openPostgresStates(url: string): PostgresStates {
   return {
     name: 'postgres',
     close: () => database.$pool.end(),
-    read: ({ name, fields, postgres }, keys, signal = NEVER) => {
+    read: (entity, keys, signal = NEVER) => {
+      const { name, postgres } = entity
       if (postgres === undefined) throw new Error(`the entity ${name} is not kept in Postgres`)
       const { table } = postgres
       return withConnection(database, `read tributary.${table}`, signal, async (connection) => {
         const layout = (await recordedLayouts(connection)).get(table)
         if (layout === undefined)
           throw new SchemaError(`tributary.${table} is new: run \`tributary migrate\``)
-        const names = new Map(fields.map((field) => [layout.positionOf(field), field]))
-        const states = new Map<string, State>()
-        for (let start = 0; start < keys.length; start += PAGE) {
-          const rows = await connection.any<{ row: StoredRow }>(
-            `SELECT to_jsonb(t) AS row FROM ${tableName(table)} AS t WHERE id = ANY ($1)`,
-            [keys.slice(start, start + PAGE)],
-          )
-          for (const { row } of rows) states.set(row.id, stateOf(row, layout, names))
-        }
-        return states
+        return await readStates(connection, entity, layout, keys)
       })
     },
   }
+}
+
+/** As `read` of {@link PostgresStates}, over a connection. @throws the driver's error */
+export async function readStates(
+  connection: Connection,
+  { fields }: Entity,
+  layout: Layout,
+  keys: readonly string[],
+): Promise<Map<string, State>> {
+  const names = new Map(fields.map((field) => [layout.positionOf(field), field]))
+  const states = new Map<string, State>()
+  for (let start = 0; start < keys.length; start += PAGE) {
+    const rows = await connection.any<{ row: StoredRow }>(
+      `SELECT to_jsonb(t) AS row FROM ${tableName(layout.table)} AS t WHERE id = ANY ($1)`,
+      [keys.slice(start, start + PAGE)],
+    )
+    for (const { row } of rows) states.set(row.id, stateOf(row, layout, names))
+  }
+  return states
 }
 
 function stateOf(row: StoredRow, layout: Layout, names: ReadonlyMap<number | undefined, string>): State {

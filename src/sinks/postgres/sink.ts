@@ -2,14 +2,16 @@ import type { Entity } from '../../../schemas/contract.js'
 import { BatchError, RejectedError, TransientError } from '../../errors.js'
 import type { Report } from '../../telemetry/command.js'
 import { bisect } from '../bisect.js'
+import { compareStates } from '../comparison.js'
 import type { Change, Sink } from '../sink.js'
-import { BatchWriter, STATEMENT_MS, type StagedRow, type Variant } from './batch.js'
+import { BatchWriter, type StagedRow, type Variant } from './batch.js'
 import { type Database, openDatabase, withConnection } from './connection.js'
 import { encodeRow } from './encode.js'
 import { SchemaError, StaleLayoutError } from './errors.js'
 import type { Layout } from './layout.js'
 import { type Layouts, readLayouts } from './layouts.js'
 import { meaningOf } from './outcomes.js'
+import { readStates } from './read.js'
 import { secondChance } from './second-chance.js'
 
 /** What {@link createPostgresSink} needs. */
@@ -30,6 +32,10 @@ export interface PostgresSink extends Sink {
   pool(): { readonly idle: number; readonly inUse: number; readonly waiting: number }
 }
 
+/** Longest time to wait for an answer to a question, in milliseconds. */
+const QUESTION_MS = 30_000
+/** Longest time for a statement that writes, in milliseconds. A row that takes longer must not keep others waiting. */
+const WRITE_MS = 2_500
 /** A replica, or a primary that is read-only, answers queries but refuses writes. */
 const WRITABLE = "SELECT current_setting('transaction_read_only') = 'off' AS writable"
 const NEVER = new AbortController().signal
@@ -41,7 +47,7 @@ const NEVER = new AbortController().signal
  */
 export async function createPostgresSink(options: PostgresSinkOptions): Promise<PostgresSink> {
   const { url, poolSize = 4, entities, report = () => {}, signal = NEVER } = options
-  const database = openDatabase({ url, poolSize, queryTimeoutMs: STATEMENT_MS * 2 })
+  const database = openDatabase({ url, poolSize, queryTimeoutMs: QUESTION_MS })
   const read = (until: AbortSignal) =>
     withConnection(database, 'read its layout', until, (connection) =>
       readLayouts(connection, entities, report),
@@ -62,6 +68,16 @@ interface Row extends StagedRow {
 class CopySink implements PostgresSink {
   readonly name = 'postgres'
   #closed: Promise<void> | undefined
+  readonly comparison = compareStates(
+    true,
+    (entity) => this.#layoutOf(entity).table,
+    (entity, keys, signal) => {
+      const layout = this.#layoutOf(entity)
+      return withConnection(this.database, `read tributary.${layout.table}`, signal, (connection) =>
+        readStates(connection, entity, layout, keys),
+      )
+    },
+  )
 
   constructor(
     private readonly database: Database,
@@ -70,10 +86,15 @@ class CopySink implements PostgresSink {
     private readonly batches: BatchWriter,
   ) {}
 
-  async write(changes: readonly Change[], signal: AbortSignal, report?: Report): Promise<void> {
+  async write(
+    changes: readonly Change[],
+    signal: AbortSignal,
+    report?: Report,
+    limitMs = WRITE_MS,
+  ): Promise<void> {
     for (;;) {
       try {
-        return await this.#write(changes, signal, report)
+        return await this.#write(changes, signal, limitMs, report)
       } catch (error) {
         if (!(error instanceof StaleLayoutError)) throw error
       }
@@ -87,7 +108,12 @@ class CopySink implements PostgresSink {
     }
   }
 
-  async #write(changes: readonly Change[], signal: AbortSignal, report?: Report): Promise<void> {
+  async #write(
+    changes: readonly Change[],
+    signal: AbortSignal,
+    limitMs: number,
+    report?: Report,
+  ): Promise<void> {
     const rejected = new Map<Change, RejectedError>()
     const rows: Row[] = []
     for (const change of changes) {
@@ -101,7 +127,7 @@ class CopySink implements PostgresSink {
     }
     const send = (part: readonly Row[], variant?: Variant) =>
       withConnection(this.database, `write ${part.length} rows`, signal, (connection) =>
-        this.batches.write(connection, part, report, variant),
+        this.batches.write(connection, part, limitMs, report, variant),
       )
     const refused = await bisect(rows, send)
     if (refused.size > 0) await secondChance(this.database, refused, send, signal)

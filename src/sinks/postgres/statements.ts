@@ -13,6 +13,9 @@ export function tableName(table: string): string {
   return `tributary.${identifier(table)}`
 }
 
+/** Part of the time for a statement that it may wait for a lock: a row that waits for one is no slow row. */
+const LOCK_SHARE = 0.8
+
 /**
  * Begins a transaction for a batch. Postgres parses the statements of a query before it runs the first one. So a
  * statement that depends on how literals are read must be sent after this one, and not with it.
@@ -20,9 +23,10 @@ export function tableName(table: string): string {
  * @param statementMs longest time for a statement, in milliseconds
  */
 export function begin(layouts: readonly Layout[], statementMs: number): string {
+  const limits = [statementMs, statementMs * LOCK_SHARE].map(Math.ceil).join(', ')
   const calls = layouts.map(
     ({ table, generation, fingerprint }) =>
-      `CALL tributary.begin_batch(${literal(table)}, ${generation}, ${literal(fingerprint)}, ${statementMs})`,
+      `CALL tributary.begin_batch(${literal(table)}, ${generation}, ${literal(fingerprint)}, ${limits})`,
   )
   // The server must show what was committed while the batch waited for the layout's lock.
   return ['BEGIN ISOLATION LEVEL READ COMMITTED', ...calls].join('; ')

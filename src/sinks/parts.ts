@@ -1,0 +1,32 @@
+import type { Comparison } from './sink.js'
+
+/** Parts that a batch is divided into. With two there are more levels, and slow items keep their neighbours waiting longer. */
+const PARTS = 8
+
+/** Divides items by their places or, where all have one place, into parts of about the same size. */
+export function divide<Item>(
+  items: readonly Item[],
+  comparison: Pick<Comparison<Item>, 'placeOf'>,
+): (readonly Item[])[] {
+  const places = byPlace(items, comparison)
+  if (places.length > 1) return places
+  const size = Math.ceil(items.length / PARTS)
+  const parts: (readonly Item[])[] = []
+  for (let start = 0; start < items.length; start += size) parts.push(items.slice(start, start + size))
+  return parts
+}
+
+/** Items by their table or collection. */
+export function byPlace<Item>(
+  items: readonly Item[],
+  comparison: Pick<Comparison<Item>, 'placeOf'>,
+): (readonly Item[])[] {
+  const places = new Map<string, Item[]>()
+  for (const item of items) {
+    const place = comparison.placeOf(item)
+    const others = places.get(place)
+    if (others) others.push(item)
+    else places.set(place, [item])
+  }
+  return [...places.values()]
+}

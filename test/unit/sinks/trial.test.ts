@@ -1,0 +1,250 @@
+import fc from 'fast-check'
+import { afterEach, beforeEach, expect, it, vi } from 'vitest'
+import { BatchError, RejectedError, TransientError } from '../../../src/errors.js'
+import { newWorkerStats } from '../../../src/health/stats.js'
+import type { Sink } from '../../../src/sinks/sink.js'
+import { watched } from '../../../src/sinks/watched.js'
+
+const NEVER = new AbortController().signal
+beforeEach(() => void vi.useFakeTimers({ toFake: ['performance'] }))
+afterEach(() => void vi.useRealTimers())
+
+/** An event: its key, and its table. */
+interface Item {
+  readonly key: number
+  readonly table: string
+  /** The code by which the store refuses it; `undefined` for an innocent one. */
+  readonly code?: string | undefined
+}
+
+/** A time in which the store fails, counted in writes. */
+interface Outage {
+  readonly begin: number
+  readonly end: number
+  /** The code it fails with; `undefined` for one that is never the fault of an item. */
+  readonly code: string | undefined
+  /** The table that fails; `undefined` for all. */
+  readonly table?: string | undefined
+  /** Whether what changes nothing is written even then. */
+  readonly onlyNews?: boolean
+}
+
+function errorOf(code: string | undefined): TransientError {
+  if (code === undefined) return new TransientError('the store is away')
+  const refusal = new RejectedError('refused_by_store', `refused by ${code}`)
+  return new TransientError(`it fails by ${code}`, { suspicion: { code, refusal } })
+}
+
+/** A store in memory that takes a whole write or nothing, but for an outage or a guilty item. */
+function storeWith(outages: readonly Outage[]) {
+  const stored = new Set<number>()
+  const state = { writes: 0 }
+  const sink: Sink<Item> = {
+    name: 'store',
+    write: async (items) => {
+      const now = state.writes++
+      for (const { begin, end, code, table, onlyNews = false } of outages) {
+        const inTable = items.filter((item) => table === undefined || item.table === table)
+        const concerns = inTable.some(({ key }) => !onlyNews || !stored.has(key))
+        if (now >= begin && now < end && concerns) throw errorOf(code)
+      }
+      for (const item of items) if (item.code !== undefined) throw errorOf(item.code)
+      for (const { key } of items) stored.add(key)
+    },
+    ping: async () => undefined,
+    close: async () => undefined,
+    comparison: {
+      isAtomic: true,
+      placeOf: ({ table }) => table,
+      identityOf: ({ key }) => String(key),
+      newsAmong: async (items) => new Set(items.filter(({ key }) => !stored.has(key))),
+    },
+  }
+  return { sink, stored, state }
+}
+
+/** Calls until it returns, as a worker does, without its pauses: only the clock goes on. */
+async function persist(work: () => Promise<void>, onRetry: (error: TransientError) => void): Promise<void> {
+  for (;;) {
+    try {
+      return await work()
+    } catch (error) {
+      if (!(error instanceof TransientError)) throw error
+      onRetry(error)
+      vi.advanceTimersByTime(100)
+    }
+  }
+}
+
+/**
+ * Delivers items as a worker does: what is postponed comes again, alone, after a new event of each table.
+ * @returns the refusals, by key
+ */
+async function deliverAll(
+  bare: Sink<Item>,
+  batches: readonly (readonly Item[])[],
+  onRetry: (error: TransientError) => void = () => undefined,
+): Promise<Map<number, string>> {
+  const sink = watched(bare, newWorkerStats())
+  const refused = new Map<number, string>()
+  const queue = [...batches]
+  let fresh = 0
+  for (let batch = queue.shift(); batch !== undefined; batch = queue.shift()) {
+    const { rejected, postponed } = await outcomeOf(sink, batch, onRetry)
+    for (const [{ key }, { message }] of rejected) refused.set(key, message)
+    for (const item of postponed.keys()) {
+      for (const table of ['t', 'u']) queue.push([{ key: 100_000 + fresh++, table }])
+      queue.push([item])
+    }
+  }
+  return refused
+}
+
+async function outcomeOf(
+  sink: Sink<Item>,
+  batch: readonly Item[],
+  onRetry: (error: TransientError) => void,
+): Promise<Pick<BatchError<Item>, 'rejected' | 'postponed'>> {
+  try {
+    await persist(() => sink.write(batch, NEVER), onRetry)
+    return new BatchError(new Map())
+  } catch (error) {
+    if (error instanceof BatchError) return error
+    throw error
+  }
+}
+
+const code = fc.constantFrom('A', 'B')
+const table = fc.constantFrom('t', 'u')
+
+it('rejects the guilty and nobody else, in few writes', async () => {
+  const property = fc.asyncProperty(
+    fc.integer({ min: 8, max: 200 }),
+    fc.dictionary(fc.nat(199).map(String), code, { maxKeys: 5 }),
+    async (size, codes) => {
+      const { sink, stored, state } = storeWith([])
+      const items = Array.from({ length: size }, (_, key) => ({ key, table: 't', code: codes[key] }))
+      const guilty = items.filter((item) => item.code !== undefined)
+      const refused = await deliverAll(sink, [items])
+      expect(refused).toEqual(new Map(guilty.map((item) => [item.key, `refused by ${item.code}`])))
+      expect(items.filter(({ key }) => stored.has(key))).toHaveLength(size - guilty.length)
+      const first = 3
+      expect(state.writes).toBeLessThanOrEqual(
+        first + 3 + 2 + guilty.length * (2 * Math.ceil(Math.log2(size)) + 4),
+      )
+    },
+  )
+  await fc.assert(property, { numRuns: 200 })
+})
+
+it('an outage of any kind, whenever it comes, makes no dead letter of an innocent item', async () => {
+  const outage = fc.record({
+    begin: fc.nat(40),
+    length: fc.integer({ min: 1, max: 25 }),
+    code: fc.option(code, { nil: undefined }),
+    table: fc.option(table, { nil: undefined }),
+    onlyNews: fc.boolean(),
+  })
+  const items = fc.uniqueArray(
+    fc.record({ key: fc.nat(99), table, code: fc.option(code, { nil: undefined, freq: 8 }) }),
+    { selector: ({ key }) => key, minLength: 1, maxLength: 30 },
+  )
+  const property = fc.asyncProperty(
+    outage,
+    fc.array(items, { minLength: 1, maxLength: 3 }),
+    async (drawn, batches) => {
+      const { begin, length } = drawn
+      const { sink, stored } = storeWith([{ ...drawn, end: begin + length }])
+      const events = batches.map((batch, turn) =>
+        // Innocent events of earlier batches are delivered again.
+        batch.map((item) => ({
+          ...item,
+          key: item.key + (item.table === 't' ? 0 : 100) + (item.code === undefined ? 0 : 1_000 * (turn + 1)),
+        })),
+      )
+      const refused = await deliverAll(sink, events)
+      const all = events.flat()
+      const innocent = all.filter((item) => item.code === undefined)
+      expect(innocent.filter(({ key }) => refused.has(key))).toEqual([])
+      expect(innocent.filter(({ key }) => !stored.has(key))).toEqual([])
+      const guilty = all.filter((item) => item.code !== undefined)
+      expect(refused).toEqual(new Map(guilty.map((item) => [item.key, `refused by ${item.code}`])))
+    },
+  )
+  await fc.assert(property, { numRuns: 1_000 })
+})
+
+it('a batch that nothing can be written of is an outage', async () => {
+  const { sink } = storeWith([{ begin: 0, end: Number.POSITIVE_INFINITY, code: undefined }])
+  const items = Array.from({ length: 20 }, (_, key) => ({ key, table: 't' }))
+  let attempts = 0
+  const onRetry = () => {
+    if (++attempts === 50) throw new Error('enough')
+  }
+  await expect(deliverAll(sink, [items], onRetry)).rejects.toThrow('enough')
+})
+
+it('a store that does not answer judges nobody', async () => {
+  const { sink } = storeWith([])
+  const away: Sink<Item> = {
+    ...sink,
+    ping: async () => {
+      throw new TransientError('no answer')
+    },
+  }
+  const errors: string[] = []
+  const onRetry = ({ message }: TransientError) => {
+    errors.push(message)
+    if (errors.length === 50) throw new Error('enough')
+  }
+  const items = [0, 1].map((key) => ({ key, table: 't', code: ['A'][key] }))
+  await expect(deliverAll(away, [items], onRetry)).rejects.toThrow('enough')
+  expect(errors).toEqual([...Array(3).fill('it fails by A'), ...Array(47).fill('no answer')])
+})
+
+it('the store is away in the middle of a trial: nothing is rejected then, and the guilty one afterwards', async () => {
+  // The first three are of the whole batch.
+  for (let begin = 3; begin < 20; begin++) {
+    const { sink, stored } = storeWith([{ begin, end: begin + 3, code: undefined }])
+    const items = Array.from({ length: 32 }, (_, key) => ({
+      key,
+      table: 't',
+      code: key === 7 ? 'A' : undefined,
+    }))
+    expect([...(await deliverAll(sink, [items])).keys()]).toEqual([7])
+    expect(stored.size).toBe(31)
+  }
+})
+
+it('what a sink refuses for good meanwhile is refused', async () => {
+  const { sink } = storeWith([])
+  const picky: Sink<Item> = {
+    ...sink,
+    write: async (items, ...rest) => {
+      await sink.write(
+        items.filter(({ code }) => code !== 'final'),
+        ...rest,
+      )
+      const refused = items.filter(({ code }) => code === 'final')
+      if (refused.length > 0)
+        throw new BatchError(
+          new Map(refused.map((item) => [item, new RejectedError('refused_by_store', 'final')])),
+        )
+    },
+  }
+  const items = Array.from({ length: 10 }, (_, key) => ({ key, table: 't', code: ['final', 'A'][key] }))
+  expect(await deliverAll(picky, [items])).toEqual(
+    new Map([
+      [0, 'final'],
+      [1, 'refused by A'],
+    ]),
+  )
+})
+
+it('what is written again and changes nothing proves nothing', async () => {
+  const old = Array.from({ length: 8 }, (_, key) => ({ key, table: 't' }))
+  const news = { key: 8, table: 't' }
+  const { sink, stored } = storeWith([{ begin: 1, end: 40, code: 'A', onlyNews: true }])
+  expect(await deliverAll(sink, [old, [...old, news]])).toEqual(new Map())
+  expect(stored.has(8)).toBe(true)
+})
