@@ -17,6 +17,7 @@ import { createMongoSink } from '../../src/sinks/mongo/sink.js'
 import { migratePostgres } from '../../src/sinks/postgres/migrate.js'
 import { createPostgresSink } from '../../src/sinks/postgres/sink.js'
 import type { SinkItem } from '../../src/sinks/sink.js'
+import { watched } from '../../src/sinks/watched.js'
 import { fold } from '../../src/state/fold.js'
 import { Consumer } from '../../src/stream/consumer.js'
 import { groupFigures } from '../../src/stream/groups.js'
@@ -104,7 +105,8 @@ export async function openInProcess(options: InProcessOptions): Promise<InProces
       writes: 2,
       maxDeliveries: 5,
     }
-    const ended = runWorker({ ...work, ...rest }, stop.signal, stop.signal).catch((error) => {
+    const sink = watched(work.sink, stats)
+    const ended = runWorker({ ...work, ...rest, sink }, stop.signal, stop.signal).catch((error) => {
       crash ??= error
     })
     return async () => {

@@ -60,8 +60,8 @@ export function openDatabase(options: DatabaseOptions): Database {
 
 /**
  * Lends a connection to `work`, and gives it back to the pool afterwards. Cuts the connection where `work` fails with
- * anything but a {@link RejectedError} or a suspicious TransientError, because its state is unknown then. Also cuts it once the signal is aborted:
- * the server may or may not finish what was sent.
+ * anything but a {@link RejectedError} or a suspicious TransientError, because its state is unknown then. Also cuts it
+ * once the signal is aborted: the server may or may not finish what was sent.
  * @param doing what fails, for the message, as in {@link outcomeOf}
  * @throws TransientError for trouble with the server or the network · the signal's reason, once it is aborted ·
  * whatever else `work` throws
