@@ -6,7 +6,7 @@ export const Key = Type.String({ minLength: 1, maxLength: 512, description: 'Key
 /** When the event happened. */
 export const Timestamp = Type.String({
   format: 'date-time',
-  description: 'RFC 3339 with offset; microseconds count',
+  description: 'RFC 3339 with offset, which may also be +0100 or +01; microseconds count',
   examples: ['2026-11-01T09:30:00.123Z'],
 })
 

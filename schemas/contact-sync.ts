@@ -24,7 +24,12 @@ export const contactSync = defineContract({
   sinks: ['postgres', 'mongo'],
   entities: [contactRecords],
   body: Type.Object({
-    events: Type.Array(Type.Unknown(), { maxItems: MAX_EVENTS, description: 'Checked one by one' }),
+    // Without a schema of the items: each of any number of them would be looked at.
+    events: Type.Unsafe<unknown[]>({
+      type: 'array',
+      maxItems: MAX_EVENTS,
+      description: 'Checked one by one',
+    }),
   }),
   list: 'events',
   events: (body) => body.events,

@@ -13,7 +13,7 @@ export type SinkName = 'postgres' | 'mongo' | 'interactions' | 'feed'
 /** A kind of thing that events are about, and where the stores keep it. */
 export interface Entity {
   readonly name: string
-  /** Fields that need a column in Postgres; checked against the real columns at the start. */
+  /** Fields that the contract names. In Postgres each needs a column; that is checked at the start. */
   readonly fields: readonly string[]
   /** Left out where no Postgres sink is fed. */
   readonly postgres?: {

@@ -6,7 +6,7 @@ import { defineContract, type Entity } from './contract.js'
 /** Documents whose fields change over time. */
 export const events: Entity = {
   name: 'events',
-  fields: [],
+  fields: ['id', 'type', 'timestamp'],
   mongo: {
     database: 'events',
     collection: 'events',

@@ -49,16 +49,21 @@ export function explain(errors: readonly ValidationError[]): string {
 }
 
 function toValidationErrors(error: TLocalizedValidationError): ValidationError[] {
-  const loc = error.instancePath
-    .split('/')
-    .slice(1)
-    .map((name) => name.replaceAll('~1', '/').replaceAll('~0', '~'))
+  const loc = pathOf(error.instancePath)
   if (error.keyword !== 'required') return [{ loc, msg: error.message, type: error.keyword }]
   return error.params.requiredProperties.map((name) => ({
     loc: [...loc, name],
     msg: 'is required',
     type: 'required',
   }))
+}
+
+/** The names in a JSON pointer. */
+function pathOf(pointer: string): string[] {
+  if (pointer === '') return []
+  const names = pointer.slice(1).split('/')
+  if (!pointer.includes('~')) return names
+  return names.map((name) => name.replaceAll('~1', '/').replaceAll('~0', '~'))
 }
 
 /** The paths of all numbers that may arrive as text. */

@@ -38,6 +38,7 @@ export const REASONS = {
   invalid_event: 'one event does not have the shape of its contract',
   unknown_type: 'no contract knows this event type',
   future_timestamp: 'the event claims to be from the future and would freeze its row',
+  too_many_fields: 'the event has too many fields that its contract does not name',
   refused_by_store: 'the database cannot store a value of this event',
   poison: 'each worker that had it crashed or hung before it could acknowledge it',
 } as const

@@ -77,8 +77,8 @@ export function startStoreWorker(
   name: 'postgres' | 'mongo',
   open: (signal: AbortSignal) => Promise<Sink & WithPool>,
 ): Promise<void> {
-  const maxClockSkewMs = host.config.MAX_CLOCK_SKEW_MS
-  const decode = createDecoder({ contracts: CONTRACTS, sink: name, maxClockSkewMs })
+  const { MAX_CLOCK_SKEW_MS: maxClockSkewMs, MAX_UNKNOWN_FIELDS: maxUnknownFields } = host.config
+  const decode = createDecoder({ contracts: CONTRACTS, sink: name, maxClockSkewMs, maxUnknownFields })
   return startSinkWorker(host, name, { decode, fold }, open)
 }
 

@@ -3,13 +3,20 @@ import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { contacts } from '../../schemas/cdc.js'
 import { aptInstall, canApt } from '../../src/dev/services/apt.js'
 import { versionOf } from '../../src/dev/services/run.js'
-import { recordedLayouts } from '../../src/sinks/postgres/catalog.js'
 import { openDatabase, withConnection } from '../../src/sinks/postgres/connection.js'
 import { encodeRow } from '../../src/sinks/postgres/encode.js'
 import type { Layout } from '../../src/sinks/postgres/layout.js'
-import { copyStatement, joinStatement, prepareStatements } from '../../src/sinks/postgres/statements.js'
+import { readLayouts } from '../../src/sinks/postgres/layouts.js'
+import {
+  begin,
+  copyStatement,
+  createStage,
+  executeJoin,
+  prepareJoin,
+} from '../../src/sinks/postgres/statements.js'
 import { batchesOf } from './batches.js'
 import type { Backlog } from './workload.js'
 
@@ -53,9 +60,11 @@ export async function runPsql(url: string, backlog: Backlog): Promise<number> {
 }
 
 async function layoutOf(url: string): Promise<Layout> {
-  const database = openDatabase({ url, poolSize: 1, statementTimeoutMs: 0 })
+  const database = openDatabase({ url, poolSize: 1, queryTimeoutMs: 0 })
   try {
-    const layouts = await withConnection(database, 'read its layout', NEVER, recordedLayouts)
+    const layouts = await withConnection(database, 'read its layout', NEVER, (connection) =>
+      readLayouts(connection, [contacts], () => undefined),
+    )
     const layout = layouts.get('contacts')
     if (!layout) throw new Error('there is no table contacts')
     return layout
@@ -66,12 +75,12 @@ async function layoutOf(url: string): Promise<Layout> {
 
 function write(file: string, layout: Layout, backlog: Backlog): void {
   const out = openSync(file, 'w')
-  writeSync(out, `${prepareStatements(layout)};\n`)
+  writeSync(out, `${createStage(layout, 'DELETE ROWS')};\n${prepareJoin(layout)};\n`)
   for (const changes of batchesOf('postgres', backlog)) {
     const rows = changes.map(({ key, state }) => `${encodeRow(layout, key, state)}\n`)
     writeSync(
       out,
-      `BEGIN;\n${copyStatement(layout)};\n${rows.join('')}\\.\n${joinStatement(layout)};\nCOMMIT;\n`,
+      `${begin([layout], 30_000)};\n${copyStatement(layout)};\n${rows.join('')}\\.\n${executeJoin(layout)};\nCOMMIT;\n`,
     )
   }
   closeSync(out)

@@ -42,6 +42,12 @@ export const GENERAL = {
     0,
     86_400_000,
   ),
+  MAX_UNKNOWN_FIELDS: count(
+    'Maximum fields of an event that its contract does not name; an event with more is dead-lettered',
+    1_000,
+    0,
+    100_000,
+  ),
   APPEND_TIMEOUT_MS: count(
     'How long Redis may take to keep an event before the edge answers 503, in ms',
     1_000,

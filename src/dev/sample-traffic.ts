@@ -120,6 +120,7 @@ async function printLedger(
     stores: stores.all,
     feed: partitionKeys(config.STREAM_PREFIX, config.FEED_PARTITIONS),
     maxClockSkewMs: config.MAX_CLOCK_SKEW_MS,
+    maxUnknownFields: config.MAX_UNKNOWN_FIELDS,
   }
   const ledgers = await takeLedger(report.acknowledged, sources).finally(() => stores.close())
   say(`\nSent ${report.sent} requests, ${report.acknowledged.length} were acknowledged:`)

@@ -1,6 +1,7 @@
 import type { CleanRecord, Contract } from '../../schemas/contract.js'
 import { RejectedError } from '../errors.js'
 import type { FeedRecord } from '../sinks/sink.js'
+import { writeJson } from '../state/json.js'
 import { parseTimestamp } from '../state/timestamp.js'
 import { type Entry, receivedAt } from '../stream/entry.js'
 import { type Decoded, decoder } from './decode.js'
@@ -31,7 +32,7 @@ function eventTime({ timestamp }: CleanRecord): number | undefined {
 
 function toJson({ value }: CleanRecord): string {
   try {
-    return JSON.stringify(value)
+    return writeJson(value)
   } catch (error) {
     // JSON.parse goes deeper than JSON.stringify.
     if (!(error instanceof RangeError)) throw error

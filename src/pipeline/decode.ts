@@ -1,4 +1,4 @@
-import type { Contract, MappedEvent, SinkName, UnknownType } from '../../schemas/contract.js'
+import type { Contract, Entity, MappedEvent, SinkName, UnknownType } from '../../schemas/contract.js'
 import { RejectedError } from '../errors.js'
 import type { Change } from '../sinks/sink.js'
 import { patch, type State, snapshot, tombstone } from '../state/state.js'
@@ -62,59 +62,81 @@ function nothing<Item>(entry: Entry): Decoded<Item> {
   return { entry, changes: [], rejected: NONE, list: undefined }
 }
 
-/** Options of a decoder. */
-export interface DecodeOptions {
-  readonly contracts: readonly Contract[]
-  readonly sink: SinkName
+/** Which events are dead-lettered though they have their contract's shape. */
+export interface Limits {
   /** How far an event's timestamp may lie after its receipt, in ms; one further in the future would freeze its row. */
   readonly maxClockSkewMs: number
+  /** Most fields of an event that its contract does not name; default: 1,000. */
+  readonly maxUnknownFields?: number
 }
+
+/** Options of a decoder. */
+export interface DecodeOptions extends Limits {
+  readonly contracts: readonly Contract[]
+  readonly sink: SinkName
+}
+
+/** Default of MAX_UNKNOWN_FIELDS. */
+const MAX_UNKNOWN_FIELDS = 1_000
 
 /**
  * Makes the function that turns an entry into changes: see {@link decoder}. It is pure: it judges future
  * timestamps by Redis' clock, which made the entry's id, and not by the worker's. No content of an entry makes it throw.
  */
-export function createDecoder({ contracts, sink, maxClockSkewMs }: DecodeOptions): (entry: Entry) => Decoded {
+export function createDecoder(options: DecodeOptions): (entry: Entry) => Decoded {
+  const { contracts, sink, maxClockSkewMs, maxUnknownFields = MAX_UNKNOWN_FIELDS } = options
   return decoder(contracts, sink, ({ name, mapEvent }) => {
     if (!mapEvent) return undefined
-    // By the entry's present id: the timestamp of a redriven event may no longer be in the future.
-    return (event, origin, { id }) => toChange(name, mapEvent(event), origin, receivedAt(id) + maxClockSkewMs)
+    return (event, origin, { id }) => {
+      const fact = mapEvent(event)
+      if ('unknownType' in fact) throw unknownType(name, fact)
+      // By the entry's present id: the timestamp of a redriven event may no longer be in the future.
+      const micros = readTimestamp(fact, origin, receivedAt(id) + maxClockSkewMs)
+      const state = toState(fact, makeVersion(micros, fact.operation, origin), maxUnknownFields)
+      return { entity: fact.entity, key: fact.key, state, eventTime: micros / 1_000, origin }
+    }
   })
 }
 
-/** @throws RejectedError when the event cannot be understood */
-function toChange(
-  contract: string,
-  fact: MappedEvent | UnknownType,
-  origin: Position,
-  latestMs: number,
-): Change {
-  if ('unknownType' in fact) {
-    const message = `${contract} knows no event type "${fact.unknownType}". Deploy a version that does, then redrive`
-    throw new RejectedError('unknown_type', message)
-  }
-  const micros = readTimestamp(fact, origin, latestMs)
-  const state = toState(fact, makeVersion(micros, fact.operation, origin))
-  return { entity: fact.entity, key: fact.key, state, eventTime: micros / 1_000, origin }
+function unknownType(contract: string, { unknownType }: UnknownType): RejectedError {
+  const type = unknownType.slice(0, 100)
+  const message = `${contract} knows no event type "${type}". Deploy a version that does, then redrive`
+  return new RejectedError('unknown_type', message)
 }
 
 function readTimestamp({ timestamp }: MappedEvent, { entryId }: Position, latestMs: number): number {
   if (timestamp === undefined) return receivedAt(entryId) * 1_000
   const micros = parseTimestamp(timestamp)
   if (micros === undefined || micros < 0) {
-    throw new RejectedError('invalid_event', `"${timestamp}" is no RFC 3339 timestamp since 1970`)
+    throw new RejectedError('invalid_event', `"${timestamp.slice(0, 100)}" is no timestamp since 1970`)
   }
   if (micros > latestMs * 1_000) {
     throw new RejectedError(
       'future_timestamp',
-      `${timestamp} lies in the future: is the sender's clock right?`,
+      `${timestamp.slice(0, 100)} lies in the future: is the sender's clock right?`,
     )
   }
   return micros
 }
 
-function toState({ operation, fields }: MappedEvent, version: Version): State {
+/** @throws RejectedError when the event has too many fields */
+function toState(
+  { entity, operation, fields }: MappedEvent,
+  version: Version,
+  maxUnknownFields: number,
+): State {
   if (operation === 'delete') return tombstone(version)
   const values = Object.entries(fields)
+  if (values.length > maxUnknownFields) checkUnknown(entity, values.length, fields, maxUnknownFields)
   return operation === 'snapshot' ? snapshot(version, values) : patch(version, values)
+}
+
+function checkUnknown(entity: Entity, count: number, fields: MappedEvent['fields'], most: number): void {
+  const unknown = count - entity.fields.filter((name) => Object.hasOwn(fields, name)).length
+  if (unknown <= most) return
+  const message = `It has ${unknown} fields that ${entity.name} does not name, more than MAX_UNKNOWN_FIELDS (${most})`
+  throw new RejectedError(
+    'too_many_fields',
+    `${message}. Send them in an object of one field, or raise the limit`,
+  )
 }

@@ -1,7 +1,5 @@
 import { isExact } from '../../schemas/number.js'
-
-/** Every number in a text is exact unless the text has a run of digits or an exponent like these. */
-const SUSPECT = /\d(?:[\d.]{15}|[eE][+-]?\d{3})/
+import { isLarge, longNumbersIn, mayHoldLongNumbers } from '../state/json.js'
 
 const [QUOTE, BACKSLASH, COMMA] = [0x22, 0x5c, 0x2c]
 const [OPEN_ARRAY, CLOSE_ARRAY, OPEN_OBJECT, CLOSE_OBJECT] = [0x5b, 0x5d, 0x7b, 0x7d]
@@ -18,29 +16,27 @@ export function holdsNumber(value: unknown): boolean {
   return false
 }
 
+/** What a JSON text has of numbers that JSON.parse would change. */
+export interface LongNumbers {
+  /** The first one that nothing keeps exactly: a double cannot hold it, and it is not whole or too long. */
+  readonly inexact: string | undefined
+  /** The first whole one beyond 2^53, which `parseExactly` keeps. */
+  readonly large: string | undefined
+}
+
 /**
- * Finds the first number in a text that a double cannot hold, so that parsing would change it.
+ * Finds the numbers in a text that JSON.parse would change; `undefined` where there are none.
  * Costs a search through the text, 0.1 us for 700 B; only if that finds something, each number is checked too.
  * @param text valid JSON
  */
-export function inexactNumber(text: string): string | undefined {
-  if (!SUSPECT.test(text)) return undefined
-  const token = /"|-?\d[\d.eE+-]*/g
-  for (let match = token.exec(text); match; match = token.exec(text)) {
-    const [found] = match
-    if (found === '"') token.lastIndex = endOfTextString(text, match.index)
-    else if (!isExact(found)) return found
+export function longNumbers(text: string): LongNumbers | undefined {
+  if (!mayHoldLongNumbers(text)) return undefined
+  let large: string | undefined
+  for (const { number } of longNumbersIn(text)) {
+    if (isLarge(number)) large ??= number
+    else if (!isExact(number)) return { inexact: number, large }
   }
-  return undefined
-}
-
-/** @returns the place behind the string that begins at `start` */
-function endOfTextString(text: string, start: number): number {
-  for (let quote = text.indexOf('"', start + 1); ; quote = text.indexOf('"', quote + 1)) {
-    let escapes = 0
-    while (text[quote - 1 - escapes] === '\\') escapes++
-    if (escapes % 2 === 0) return quote + 1
-  }
+  return large === undefined ? undefined : { inexact: undefined, large }
 }
 
 /** Finds the first string in a JSON value, names included, that matches. */

@@ -2,13 +2,23 @@ import { isUtf8 } from 'node:buffer'
 import type { Contract } from '../../schemas/contract.js'
 import { explain, type Shape } from '../../schemas/shape.js'
 import { type Reason, RejectedError } from '../errors.js'
-import { elementsOf, findString, holdsNumber, inexactNumber } from './json.js'
+import { parseExactly } from '../state/json.js'
+import { elementsOf, findString, holdsNumber, type LongNumbers, longNumbers } from './json.js'
 
 /** Index of a rejection of the whole request. */
 export const WHOLE_REQUEST = -1
 
 /** The rejections of nearly every request. */
 export const NONE: ReadonlyMap<number, RejectedError> = new Map()
+
+/**
+ * Most events of a request whose errors are all named, which costs 30 us each. A redrive names those of the others: it
+ * reads one event at a time.
+ */
+const MOST_EXPLAINED = 1_000
+const UNEXPLAINED =
+  'It does not have the shape of its contract; `tributary dead redrive --dry-run` names its errors. ' +
+  `They were named for the first ${MOST_EXPLAINED} bad events of this request`
 
 /** The events of a request, read one by one. */
 export interface Reading<T> {
@@ -46,16 +56,22 @@ export function readEvents<T>(
     const value = parseJson(text)
     // Valid UTF-8 can have half a surrogate pair only as an escape.
     const mayHaveHalves = text.includes('\\u') && /\\u[dD][89a-fA-F]/.test(text)
-    const inexactIn = holdsNumber(value)
-      ? findInexact(text, body, alone ? undefined : contract.list)
-      : () => undefined
+    const exactly = holdsNumber(value)
+      ? exactReader(text, body, alone ? undefined : contract.list)
+      : undefined
     const isEvent = contract.event === contract.body
+    const checkShape = (event: unknown) => {
+      if (rejected === undefined || rejected.size < MOST_EXPLAINED || hasShape(contract.event, event)) return
+      throw new RejectedError('invalid_event', UNEXPLAINED)
+    }
     const events = alone ? [value] : contract.events(shaped(contract.body, value, 'invalid_body'))
     for (const [index, event] of events.entries()) {
       attempt(index, () => {
         if (mayHaveHalves) checkUnicode(event)
-        checkNumber(inexactIn(index))
-        made.push(make(isEvent ? event : shaped(contract.event, event, 'invalid_event'), index))
+        checkShape(event)
+        const exact = exactly?.(index)
+        if (exact !== undefined) made.push(make(shapedExactly(contract.event, event, exact), index))
+        else made.push(make(isEvent ? event : shaped(contract.event, event, 'invalid_event'), index))
       })
     }
   })
@@ -75,6 +91,10 @@ function parseJson(text: string): unknown {
   }
 }
 
+function hasShape(shape: Shape, value: unknown): boolean {
+  return shape.matches(value) || shape.matches(shape.coerce(value))
+}
+
 /** @throws RejectedError with all errors when a value does not have the shape and cannot be coerced into it */
 function shaped(shape: Shape, value: unknown, reason: Reason): unknown {
   if (shape.matches(value)) return value
@@ -91,19 +111,48 @@ function checkUnicode(event: unknown): void {
   }
 }
 
-/** Returns the function that finds a number in an event that a double cannot hold. The parsed value no longer shows it. */
-function findInexact(text: string, body: Buffer, list: string | undefined) {
-  const inexact = inexactNumber(text)
-  if (inexact === undefined || list === undefined) return () => inexact
-  const elements = elementsOf(body, list)
-  return (index: number) => inexactNumber(elements[index]?.toString() ?? '')
+/** An event with its whole numbers beyond 2^53 as bigints. */
+interface Exact {
+  readonly event: unknown
+  /** The first of these numbers. */
+  readonly number: string
 }
 
-/** @throws RejectedError when there is such a number: it would be stored as a different one */
-function checkNumber(inexact: string | undefined): void {
-  if (inexact === undefined) return
-  const shown = inexact.slice(0, 100)
-  throw invalid(`A number is beyond double precision, and would be changed: ${shown}`, 'precision')
+/**
+ * Returns the function that reads an event again, by its index, where JSON.parse has changed a number of it;
+ * `undefined` where it has not. That function throws a RejectedError where nothing keeps the number.
+ */
+function exactReader(text: string, body: Buffer, list: string | undefined) {
+  const numbers = longNumbers(text)
+  if (numbers === undefined) return undefined
+  if (list === undefined) return () => readExactly(text, numbers)
+  const elements = elementsOf(body, list)
+  return (index: number) => {
+    const element = elements[index]?.toString() ?? ''
+    return readExactly(element, longNumbers(element))
+  }
+}
+
+/** @throws RejectedError when there is a number that would be stored as a different one */
+function readExactly(text: string, numbers: LongNumbers | undefined): Exact | undefined {
+  if (numbers?.inexact !== undefined) throw imprecise(numbers.inexact)
+  return numbers?.large === undefined ? undefined : { event: parseExactly(text), number: numbers.large }
+}
+
+/** As {@link shaped}. Where only the exact event does not have the shape, the contract cannot use such a number. */
+function shapedExactly(shape: Shape, rounded: unknown, { event, number }: Exact): unknown {
+  try {
+    return shaped(shape, event, 'invalid_event')
+  } catch (error) {
+    if (!(error instanceof RejectedError)) throw error
+    shaped(shape, rounded, 'invalid_event')
+    throw imprecise(number)
+  }
+}
+
+function imprecise(number: string): RejectedError {
+  const shown = number.slice(0, 100)
+  return invalid(`A number is beyond double precision, and would be changed: ${shown}`, 'precision')
 }
 
 function invalid(msg: string, type: string): RejectedError {

@@ -4,7 +4,7 @@ import type { Redriven } from '../stream/dead-letters/redrive.js'
 import type { Entry } from '../stream/entry.js'
 import { EDGE, type Origin } from '../stream/origin.js'
 import { createCleaner } from './clean.js'
-import { createDecoder, type Decoded } from './decode.js'
+import { createDecoder, type Decoded, type Limits } from './decode.js'
 import { readEvents } from './read.js'
 
 /**
@@ -29,13 +29,13 @@ export interface RedrivePreview {
 /** Makes the function that predicts the result of a letter's redrive, by the contracts of this version. */
 export function createJudge(
   contracts: readonly Contract[],
-  maxClockSkewMs: number,
+  limits: Limits,
 ): (letter: DeadLetterRecord) => RedrivePreview {
   const decoders = new Map<string, (entry: Entry) => Decoded<unknown>>()
   for (const sink of new Set(contracts.flatMap(({ sinks }) => sinks))) {
     decoders.set(
       sink,
-      sink === 'feed' ? createCleaner(contracts) : createDecoder({ contracts, sink, maxClockSkewMs }),
+      sink === 'feed' ? createCleaner(contracts) : createDecoder({ contracts, sink, ...limits }),
     )
   }
   return (letter) => {

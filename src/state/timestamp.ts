@@ -5,11 +5,13 @@ const SMALL = 0x20
 const [SMALL_T, SMALL_Z] = [0x74, 0x7a]
 /** Where the seconds end. */
 const FRACTION_AT = '2026-11-01T09:30:00'.length
-const OFFSET_LENGTH = '+01:00'.length
+/** The largest offset that Postgres reads is 15:59. */
+const MOST_OFFSET_HOURS = 15
 
 /**
- * Reads an RFC 3339 date-time with offset. Unlike `Date.parse` it refuses 30 February and keeps microseconds
- * (digits beyond are cut off). A leap second reads as the first moment of the next minute.
+ * Reads an RFC 3339 date-time with offset, and the offsets `+0100` and `+01` of ISO 8601. Unlike `Date.parse` it refuses
+ * 30 February and keeps microseconds (digits beyond are cut off). A leap second reads as the first moment of the next
+ * minute.
  * Costs 0.4 us; a regular expression takes 1 us, and every event is read at the edge and twice by each worker.
  * @returns microseconds since 1970, exact from 1684 to 2255; `undefined` where the text is no such date-time
  */
@@ -80,14 +82,17 @@ function microsIn(text: string, end: number): number {
   return micros
 }
 
-/** `Z` or `+01:00`, and nothing behind it. */
+/** `Z`, `+01:00`, `+0100` or `+01`, and nothing behind it. */
 function offsetMinutes(text: string, at: number): number | undefined {
   const first = text.charCodeAt(at)
   if ((first | SMALL) === SMALL_Z) return text.length === at + 1 ? 0 : undefined
-  const [hours, minutes] = [digits(text, at + 1, 2), digits(text, at + 4, 2)]
-  const isOffset = text.length === at + OFFSET_LENGTH && text.charCodeAt(at + 3) === COLON
-  if (!isOffset || (first !== PLUS && first !== DASH)) return undefined
-  if (!(hours <= 23) || !(minutes <= 59)) return undefined
+  if (first !== PLUS && first !== DASH) return undefined
+  const rest = text.length - at
+  const minutesAt = text.charCodeAt(at + 3) === COLON ? at + 4 : at + 3
+  const hours = digits(text, at + 1, 2)
+  const minutes = rest === 3 ? 0 : digits(text, minutesAt, 2)
+  if (rest !== 3 && text.length !== minutesAt + 2) return undefined
+  if (!(hours <= MOST_OFFSET_HOURS) || !(minutes <= 59)) return undefined
   return (hours * 60 + minutes) * (first === DASH ? -1 : 1)
 }
 

@@ -45,9 +45,15 @@ const ROWS: Readonly<Record<string, (tributary: InProcess) => Promise<Told[]>>> 
   'NUL as `\\u0000` in a value': bodies(event('"a\\u0000b"')),
   'NUL as `\\u0000` in a name': bodies(event('{"\\u0000":1}')),
   'half a surrogate pair, `\\ud83d`': bodies(event('"\\ud83d"'), event('{"\\ude00":1}')),
-  'a number beyond double precision: `12345678901234567890`, `1e400`': bodies(
+  'a whole number beyond 2^53: `12345678901234567890`': bodies(
     event('12345678901234567890'),
+    event('{"a":[-9007199254740993]}'),
+  ),
+  'a whole number of more than 34 digits': bodies(event('9'.repeat(35)), event(`[-${'9'.repeat(1_000)}]`)),
+  'another number beyond double precision: `1e400`, `0.12345678901234567890`': bodies(
     event('[1e400]'),
+    event('0.12345678901234567890'),
+    event('9'.repeat(1_001)),
   ),
   'any other number: `0.10000000000000001`, `9007199254740992`, `1e308`': bodies(
     ...['0.10000000000000001', '9007199254740992', '1e308', '-0', '5e-324'].map(event),

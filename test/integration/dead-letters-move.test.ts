@@ -98,7 +98,7 @@ describe('`tributary dead redrive`', () => {
   test('moves a letter once, however many do it at once', async () => {
     const stream = await streams()
     await stream.producer.deadLetter(Array.from({ length: 500 }, () => letter()))
-    const judge = createJudge(CONTRACTS, 0)
+    const judge = createJudge(CONTRACTS, { maxClockSkewMs: 0 })
     const redriven: Redriven[] = []
     for await (const letters of withBodies(stream.redis, stream.keys, browse(stream.redis, stream.keys, {})))
       redriven.push(...letters.map((one) => judge(one).redriven))

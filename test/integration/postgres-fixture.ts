@@ -4,6 +4,7 @@ import { onTestFinished } from 'vitest'
 import { contacts, interactions } from '../../schemas/cdc.js'
 import { contactRecords } from '../../schemas/contact-sync.js'
 import type { Entity } from '../../schemas/contract.js'
+import { BatchError, type RejectedError } from '../../src/errors.js'
 import { migratePostgres } from '../../src/sinks/postgres/migrate.js'
 import { createPostgresSink, type PostgresSink } from '../../src/sinks/postgres/sink.js'
 import type { Change } from '../../src/sinks/sink.js'
@@ -102,4 +103,12 @@ export function news(key: string, seconds: number, fields: [string, unknown][]):
 export async function rows({ ask }: Fixture, from = 'tributary.contacts'): Promise<unknown[]> {
   const found = await ask(`SELECT jsonb_strip_nulls(to_jsonb(t)) AS row FROM ${from} AS t ORDER BY id`)
   return found.map(({ row }) => row)
+}
+
+/** What a write's error says of each rejected key; empty where nothing was rejected. */
+export async function refusals(writing: Promise<void>): Promise<Map<string, RejectedError>> {
+  const error = await writing.catch((cause: unknown) => cause)
+  if (error === undefined) return new Map()
+  if (!(error instanceof BatchError)) throw error
+  return new Map(Array.from(error.rejected as Map<Change, RejectedError>, ([{ key }, why]) => [key, why]))
 }

@@ -2,9 +2,8 @@ import pg from 'pg'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { contacts, interactions } from '../../schemas/cdc.js'
 import { contactRecords } from '../../schemas/contact-sync.js'
-import { BatchError, type RejectedError, TransientError } from '../../src/errors.js'
+import { TransientError } from '../../src/errors.js'
 import { createPostgresSink } from '../../src/sinks/postgres/sink.js'
-import type { Change } from '../../src/sinks/sink.js'
 import { snapshot } from '../../src/state/state.js'
 import { freshDatabase } from '../support/fresh.js'
 import {
@@ -15,6 +14,7 @@ import {
   type Fixture,
   fixture,
   NEVER,
+  refusals,
   rejection,
   WAITS,
 } from './postgres-fixture.js'
@@ -23,13 +23,6 @@ const person = (key: string, fields: [string, unknown][] = [['firstName', key]])
   change(contacts, key, snapshot(at(1, 'snapshot'), fields))
 const call = (key: string, seconds: unknown) =>
   change(interactions, key, snapshot(at(1, 'snapshot'), [['durationSeconds', seconds]]))
-
-/** What the batch's error says of each rejected key. */
-async function refusals(writing: Promise<void>): Promise<Map<string, RejectedError>> {
-  const error = await rejection(writing)
-  if (!(error instanceof BatchError)) throw error
-  return new Map(Array.from(error.rejected as Map<Change, RejectedError>, ([{ key }, why]) => [key, why]))
-}
 
 async function keysOf({ ask }: Fixture, table: string): Promise<string[]> {
   return (await ask<{ id: string }>(`SELECT id FROM ${table} ORDER BY id`)).map(({ id }) => id)

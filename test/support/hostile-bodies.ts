@@ -105,12 +105,18 @@ const GOOD_NUMBERS = words`
 `
 const INEXACT_NUMBERS = [
   ...words`
-  9007199254740993 12345678901234567890 -12345678901234567890 1e400 -1e400 1e999999 1e-400 123123e100000
-  -123123e100000 1.5e+9999 0.4e0066999999999 100000000000000000000001 0.12345678901234567890
-  -237462374673276894279832749832423479823246327846 1.7976931348623159e308 3.141592653589793238462643383279
+  1e400 -1e400 1e999999 1e-400 123123e100000
+  -123123e100000 1.5e+9999 0.4e0066999999999 0.12345678901234567890 9007199254740993.0 1.7976931348623159e308 3.141592653589793238462643383279
   `,
-  '9'.repeat(1_000),
+  '9'.repeat(1_001),
 ]
+/** Whole numbers that are kept exactly. */
+const LARGE_NUMBERS = words`
+  9007199254740993 12345678901234567890 -12345678901234567890 100000000000000000000001 -9223372036854775808
+  9223372036854775807 -9223372036854775809 9999999999999999999999999999999999
+`
+/** MongoDB keeps 34 digits. */
+const LARGER_NUMBERS = ['-237462374673276894279832749832423479823246327846', '9'.repeat(1_000)]
 const GOOD_STRINGS = [
   ...words`
   x é 😀 日本語 \" \\ \/ \b\f\n\r\t \u0041 \u00e9 \ud83d\ude00 \uD834\uDD1E \u001f \u0001 \uFFFF \uFDD0 \u200b
@@ -185,6 +191,8 @@ export const FRAGMENTS: readonly Fragment[] = [
   ...BAD_UTF8.map((hex) => ({ name: `bytes ${hex}`, bytes: inQuotes(hex), fate: 'malformed' as const })),
   ...each('number', GOOD_NUMBERS, 'delivered'),
   ...each('number', INEXACT_NUMBERS, 'invalid'),
+  ...each('number', LARGE_NUMBERS, 'delivered'),
+  ...each('number', LARGER_NUMBERS, ['mongo']),
   ...each('string', GOOD_STRINGS.map(padded), 'delivered'),
   ...each('string', NUL_STRINGS.map(padded), ['postgres']),
   ...each('name', ['{"\\u0000":1}', '[{"a\\u0000b":"c"}]'], ['postgres', 'mongo']),

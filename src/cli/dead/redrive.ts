@@ -71,7 +71,10 @@ async function redriveAll(
   { rate, dryRun }: { readonly rate: number; readonly dryRun: boolean },
   signal: AbortSignal,
 ): Promise<Report> {
-  const preview = createJudge(CONTRACTS, config.MAX_CLOCK_SKEW_MS)
+  const preview = createJudge(CONTRACTS, {
+    maxClockSkewMs: config.MAX_CLOCK_SKEW_MS,
+    maxUnknownFields: config.MAX_UNKNOWN_FIELDS,
+  })
   const report: Report = { redriven: 0, missing: 0, failing: new Map(), examples: [] }
   const progress = showProgress(
     () => `${report.redriven} redriven, ${total(report.failing)} would fail again`,

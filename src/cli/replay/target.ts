@@ -65,7 +65,8 @@ export async function openTarget(
     const feed = createFeedSink(redis, partitions, config.FEED_RETENTION_MS)
     return target({ decode: createCleaner(CONTRACTS) }, unfolded, dryRun ? undefined : feed)
   }
-  const decode = createDecoder({ contracts: CONTRACTS, sink: name, maxClockSkewMs: config.MAX_CLOCK_SKEW_MS })
+  const { MAX_CLOCK_SKEW_MS: maxClockSkewMs, MAX_UNKNOWN_FIELDS: maxUnknownFields } = config
+  const decode = createDecoder({ contracts: CONTRACTS, sink: name, maxClockSkewMs, maxUnknownFields })
   if (dryRun) return target({ decode }, fold, undefined)
   if (name === 'postgres') {
     const url = required(config, 'POSTGRES_URL')

@@ -1,4 +1,5 @@
 import type { SinkName } from '../../../schemas/contract.js'
+import type { Limits } from '../../pipeline/decode.js'
 import { browse } from '../../stream/dead-letters/browse.js'
 import { type Entry, fromReply, type RawEntry } from '../../stream/entry.js'
 import type { PartitionKeys } from '../../stream/keys.js'
@@ -23,15 +24,13 @@ export interface SinkLedger {
   readonly doubled: string[]
 }
 
-/** Where the ledger reads its figures. */
-export interface LedgerSources {
+/** Where the ledger reads its figures. The limits must be those of the workers: they decide which events are refused. */
+export interface LedgerSources extends Limits {
   readonly redis: RedisClient
   readonly partitions: readonly PartitionKeys[]
   readonly stores: readonly Store[]
   /** Partitions of the clean feed; with none, the feed has no ledger. */
   readonly feed: readonly PartitionKeys[]
-  /** Must be the workers' value: it decides which events they had to refuse. */
-  readonly maxClockSkewMs: number
 }
 
 /** Entries that are read in one round trip. */
@@ -49,9 +48,9 @@ export async function takeLedger(
 ): Promise<SinkLedger[]> {
   const entries = await readEntries(acknowledged, sources)
   const letters = await countLetters(sources)
-  const { redis, partitions, stores, maxClockSkewMs } = sources
+  const { redis, partitions, stores } = sources
   const witnesses = [
-    ...stores.map((store) => stateWitness(store, maxClockSkewMs)),
+    ...stores.map((store) => stateWitness(store, sources)),
     ...(sources.feed.length > 0 ? [feedWitness(redis, sources.feed)] : []),
   ]
   const ledgers: SinkLedger[] = []

@@ -1,7 +1,7 @@
 import type { Entity, SinkName } from '../../../schemas/contract.js'
 import { CONTRACTS } from '../../../schemas/index.js'
 import { createCleaner } from '../../pipeline/clean.js'
-import { createDecoder, type Decoded } from '../../pipeline/decode.js'
+import { createDecoder, type Decoded, type Limits } from '../../pipeline/decode.js'
 import { WHOLE_REQUEST } from '../../pipeline/read.js'
 import { includes, type State, UNKNOWN } from '../../state/state.js'
 import { countEntries } from '../../stream/count.js'
@@ -29,8 +29,8 @@ export interface Witness {
 }
 
 /** Examines a store, which has an event if the stored state includes the whole event. */
-export function stateWitness(store: Store, maxClockSkewMs: number): Witness {
-  const decode = createDecoder({ contracts: CONTRACTS, sink: store.name, maxClockSkewMs })
+export function stateWitness(store: Store, limits: Limits): Witness {
+  const decode = createDecoder({ ...limits, contracts: CONTRACTS, sink: store.name })
   return {
     sink: store.name,
     async examine(entries) {

@@ -113,10 +113,18 @@ function exampleOf({ event: { schema }, list }: Contract): unknown {
   return list === undefined || example === undefined ? example : { [list]: [example] }
 }
 
-/** A schema as plain JSON Schema; a number that may arrive as text is described so. */
+/** The offsets that a timestamp may have: RFC 3339 has more, which Postgres does not read. */
+const OFFSET = '([Zz]|[+-](0\\d|1[0-5])(:?[0-5]\\d)?)$'
+
+/**
+ * A schema as plain JSON Schema; a number that may arrive as text is described so, and a timestamp has the pattern of
+ * its offset.
+ */
 function plain(schema: TSchema): object {
   return JSON.parse(JSON.stringify(schema), (_, value: unknown) => {
-    if (typeof value !== 'object' || value === null || !('fromText' in value)) return value
+    if (typeof value !== 'object' || value === null) return value
+    if ('format' in value && value.format === 'date-time') return { ...value, pattern: OFFSET }
+    if (!('fromText' in value)) return value
     const { fromText, ...number } = value
     return { anyOf: [number, { type: 'string', description: 'The same number as text' }] }
   }) as object

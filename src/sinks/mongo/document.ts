@@ -2,6 +2,7 @@ import type { ObjectId } from 'mongodb'
 import type { Entity } from '../../../schemas/contract.js'
 import { type Field, newerFields, type State } from '../../state/state.js'
 import { NO_VERSION, type Version } from '../../state/version.js'
+import { fromBson, toBson } from './numbers.js'
 
 /** A State as MongoDB stores it: its fields at the top level, for readers; our bookkeeping in `_tributary`. */
 export interface StateDocument {
@@ -74,8 +75,8 @@ export function toDocument(
   // In an object without a prototype, `__proto__` is an ordinary name.
   const document: StateDocument = Object.assign(Object.create(null), { _id: key })
   for (const [name, { value }] of state.fields) {
-    if (isReserved(name, entity)) reserved.push({ name, value })
-    else document[name] = value
+    if (isReserved(name, entity)) reserved.push({ name, value: toBson(value) })
+    else document[name] = toBson(value)
   }
   const nulls = evolves && known ? fill(document, known) : []
   if (evolves && known) document[evolves.versionField] = known.version
@@ -108,7 +109,7 @@ export function fromDocument(entity: Entity, document: StateDocument): Stored {
   const newer = new Map(bookkeeping?.fieldVersions?.map((field) => [field.name, field.version]))
   const fields = new Map<string, Field>()
   const add = (name: string, value: unknown) =>
-    fields.set(name, { value, version: newer.get(name) ?? version })
+    fields.set(name, { value: fromBson(value), version: newer.get(name) ?? version })
   const isFilled =
     evolves !== undefined && bookkeeping !== undefined && Object.hasOwn(values, evolves.versionField)
   const nulls = new Set(bookkeeping?.nulls)

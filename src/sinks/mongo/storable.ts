@@ -1,5 +1,6 @@
 import { RejectedError } from '../../errors.js'
 import type { Change } from '../sink.js'
+import { isStorable, MOST_DIGITS } from './numbers.js'
 
 /** MongoDB stores 100 levels, of which our bookkeeping may need five. */
 const MAX_DEPTH = 95
@@ -25,6 +26,8 @@ function flawOfName(name: string): string | undefined {
 }
 
 function flawOf(value: unknown, depth: number): string | undefined {
+  if (typeof value === 'bigint' && !isStorable(value))
+    return `has a whole number of more than ${MOST_DIGITS} digits`
   if (typeof value !== 'object' || value === null) return undefined
   if (depth === MAX_DEPTH) return `is nested deeper than ${MAX_DEPTH} levels`
   if (!Array.isArray(value)) return flawOfObject(value, depth)

@@ -1,85 +1,153 @@
 import { isDeepStrictEqual } from 'node:util'
-import { realColumns, recordedLayouts, type StoredEntity } from './catalog.js'
+import type { StoredEntity } from './catalog.js'
 import type { Connection } from './connection.js'
-import { Layout } from './layout.js'
-import { type Move, moveValues } from './move.js'
+import { type Column, Layout } from './layout.js'
+import { moveValues } from './move.js'
 import { LAYOUT_LOCK, tableName } from './statements.js'
+import { type Survey, survey } from './survey.js'
+import { inTurn, ownersPath, reading, waitFor } from './turn.js'
+
+/** How a step of `tributary migrate` is done. */
+export interface StepOptions {
+  /** Called with a line for each thing that was done, or would be. */
+  readonly report: (line: string) => void
+  /** Only says what would be done. */
+  readonly dryRun: boolean
+}
 
 /**
  * Adopts a table's real columns where they differ from the recorded layout: moves the values of fields that now have
- * a column out of `extra` into it, and records the new layout. A lock keeps all batches out meanwhile, so that every
- * worker writes by the old layout before it and by the new one after it.
+ * a column out of `extra` into it, and records the new layout. Moves values that an earlier version left in `extra`
+ * although there is a column, too. A lock keeps all batches out meanwhile, so that every worker writes by the old
+ * layout before it and by the new one after it. Where nothing is to be done this only reads, and stops no worker.
  * @throws SchemaError where the table lacks a column that the contract or the bookkeeping needs
  */
 export async function adoptColumns(
   connection: Connection,
   entity: StoredEntity,
-  report: (line: string) => void,
+  { report, dryRun }: StepOptions,
 ): Promise<void> {
-  if (!(await connection.tx(() => differs(connection, entity)))) return
-  await connection.tx(async () => {
-    await connection.one(`SELECT pg_advisory_xact_lock(${LAYOUT_LOCK})`)
-    await adopt(connection, entity, report)
+  const { table } = entity.postgres
+  const found = await reading(connection, () => survey(connection, entity, true))
+  for (const { field, column } of found.cut) {
+    report(
+      `Postgres: the field ${field} stays in extra, although tributary.${table} has ${column}: Postgres has cut the ` +
+        "column's name. Name a shorter column in `postgres.columns` of its contract",
+    )
+  }
+  const plan = planOf(found)
+  if (!plan.differs && plan.due.length === 0) return
+  if (dryRun) return announce(table, found, plan, report)
+  await inTurn(connection, report, async () => {
+    await waitFor(connection, LAYOUT_LOCK)
+    const scan = plan.gained.length > 0 || plan.due.length > 0
+    const now = await survey(connection, entity, scan)
+    await adopt(connection, table, now, report)
   })
 }
 
-async function differs(connection: Connection, entity: StoredEntity): Promise<boolean> {
-  const columns = await realColumns(connection, entity)
-  const recorded = (await recordedLayouts(connection)).get(entity.postgres.table)
-  return !isDeepStrictEqual(recorded?.columns, columns)
+interface Plan {
+  /** Whether the record of the columns has to be written anew. */
+  readonly differs: boolean
+  readonly lost: readonly string[]
+  /** Columns that are new, or feed from another field. */
+  readonly gained: readonly Column[]
+  /** Columns of another type, with the type before. */
+  readonly retyped: readonly { readonly column: Column; readonly before: string }[]
+  /** Positions of columns that values in `extra` may be moved to. */
+  readonly due: readonly number[]
+}
+
+function planOf({ columns, old, kept, strays }: Survey): Plan {
+  const before = old?.columns ?? []
+  const gained = columns.filter(
+    ({ name, field }) => !before.some((column) => column.name === name && column.field === field),
+  )
+  const retyped = columns.flatMap((column) => {
+    const type = before.find(({ name }) => name === column.name)?.type
+    return type === undefined || type === column.type ? [] : [{ column, before: type }]
+  })
+  const anew = new Set([...gained, ...retyped.map(({ column }) => column)])
+  return {
+    differs: !isDeepStrictEqual(old?.columns, columns),
+    lost: before.map(({ name }) => name).filter((name) => !columns.some((column) => column.name === name)),
+    gained,
+    retyped,
+    due: [...strays].flatMap(([position, { values }]) => {
+      const column = columns[position]
+      if (column === undefined) return []
+      return anew.has(column) || values > (kept[column.name] ?? 0) ? [position] : []
+    }),
+  }
+}
+
+function announce(
+  table: string,
+  { columns, strays }: Survey,
+  plan: Plan,
+  report: (line: string) => void,
+): void {
+  for (const position of plan.due) {
+    const values = strays.get(position)?.values
+    report(
+      `Postgres: would try to move ${values} values from extra to tributary.${table}.${columns[position]?.name}`,
+    )
+  }
+  describe(table, plan, (line) => report(`Postgres: would record that ${line}`))
+}
+
+/** A line for each way in which the columns differ. */
+function describe(table: string, { gained, lost, retyped }: Plan, say: (line: string) => void): void {
+  if (gained.length > 0) {
+    say(`tributary.${table} has new columns: ${gained.map(({ name }) => name).join(', ')}`)
+  }
+  if (lost.length > 0) say(`tributary.${table} has lost columns: ${lost.join(', ')}`)
+  for (const { column, before } of retyped) {
+    say(`tributary.${table}.${column.name} is ${column.type} now, and was ${before}`)
+  }
 }
 
 async function adopt(
   connection: Connection,
-  entity: StoredEntity,
+  table: string,
+  found: Survey,
   report: (line: string) => void,
 ): Promise<void> {
-  const { table } = entity.postgres
-  const columns = await realColumns(connection, entity)
-  const old = (await recordedLayouts(connection)).get(table)
-  const next = new Layout(table, (old?.generation ?? 0) + 1, columns)
-  const lost = (old?.columns ?? [])
-    .map(({ name }) => name)
-    .filter((lostName) => !columns.some(({ name }) => name === lostName))
-  if (lost.length > 0) await forgetVersions(connection, table, lost)
-  const gained = columns.filter(
-    ({ name, field }) => !old?.columns.some((column) => column.name === name && column.field === field),
+  const { columns, old, kept, strays } = found
+  const plan = planOf(found)
+  // Only other columns make workers prepare their statements again.
+  const next = new Layout(table, (old?.generation ?? 0) + (plan.differs ? 1 : 0), columns)
+  const stillKept = Object.fromEntries(
+    Object.entries(kept).filter(([name]) => columns.some((column) => column.name === name)),
   )
-  for (const move of gained.length > 0 ? await dueMoves(connection, next) : []) {
-    const { moved, kept } = await moveValues(connection, next, move)
-    const { name, type } = columns[move.position] ?? {}
+  await ownersPath(connection)
+  if (plan.lost.length > 0) await forgetVersions(connection, table, plan.lost)
+  for (const position of plan.due) {
+    const { fields = [] } = strays.get(position) ?? {}
+    const { moved, kept: refused } = await moveValues(connection, next, { position, fields })
+    const { name = '', type } = columns[position] ?? {}
+    stillKept[name] = refused
     report(`Postgres: moved ${moved} values from extra to tributary.${table}.${name}`)
-    if (kept > 0) report(`Postgres: ${kept} values do not fit ${name} ${type} and stay in extra`)
+    if (refused > 0) report(`Postgres: ${refused} values do not fit ${name} ${type} and stay in extra`)
   }
   await connection.none(
-    `INSERT INTO tributary.layout (table_name, generation, columns) VALUES ($1, $2, $3::jsonb)
-     ON CONFLICT (table_name) DO UPDATE SET generation = excluded.generation, columns = excluded.columns`,
-    [table, next.generation, JSON.stringify(columns)],
+    `INSERT INTO tributary.layout (table_name, generation, columns, kept) VALUES ($1, $2, $3::jsonb, $4::jsonb)
+     ON CONFLICT (table_name) DO UPDATE
+     SET generation = excluded.generation, columns = excluded.columns, kept = excluded.kept`,
+    [table, next.generation, JSON.stringify(columns), JSON.stringify(stillKept)],
   )
-  if (old && gained.length > 0) {
-    report(`Postgres: tributary.${table} has new columns: ${gained.map(({ name }) => name).join(', ')}`)
-  }
-  if (lost.length > 0) report(`Postgres: tributary.${table} has lost columns: ${lost.join(', ')}`)
+  if (old) describe(table, plan, (line) => report(`Postgres: ${line}`))
 }
 
 /** The values of a dropped column are gone, so their versions must not block older values of the field. */
-async function forgetVersions(connection: Connection, table: string, names: string[]): Promise<void> {
+async function forgetVersions(
+  connection: Connection,
+  table: string,
+  names: readonly string[],
+): Promise<void> {
   await connection.none(
     `UPDATE ${tableName(table)} SET _field_versions = nullif(_field_versions - $1::text[], '{}')
      WHERE _field_versions ?| $1::text[]`,
     [names],
   )
-}
-
-/** The columns that now exist for fields in `extra`. Reads the whole table, in one pass. */
-async function dueMoves(connection: Connection, layout: Layout): Promise<Move[]> {
-  const keys = await connection.any<{ key: string }>(
-    `SELECT DISTINCT jsonb_object_keys(extra) AS key FROM ${tableName(layout.table)}`,
-  )
-  return layout.columns
-    .map((_, position) => {
-      const fields = keys.map(({ key }) => key).filter((key) => layout.positionOf(key) === position)
-      return { position, fields }
-    })
-    .filter(({ fields }) => fields.length > 0)
 }

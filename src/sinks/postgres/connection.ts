@@ -16,8 +16,13 @@ export interface DatabaseOptions {
   readonly url: string
   /** Most connections open at a time. */
   readonly poolSize: number
-  /** Longest time for a statement, in milliseconds; 0 for no limit. */
-  readonly statementTimeoutMs: number
+  /** Longest time to wait for an answer, in milliseconds; 0 for no limit. */
+  readonly queryTimeoutMs: number
+  /**
+   * Longest life of a connection, in seconds; one that is in use then is closed when it is given back. The temporary
+   * tables of an old connection keep VACUUM from freezing transaction ids. Default: 1,800.
+   */
+  readonly maxLifetimeSeconds?: number
 }
 
 /** Longest time to connect, or to wait for a connection of the pool, in milliseconds. */
@@ -27,7 +32,8 @@ const CONNECT_MS = 5_000
  * A pool that has not connected yet.
  * @throws Error where the URL cannot be read
  */
-export function openDatabase({ url, poolSize, statementTimeoutMs }: DatabaseOptions): Database {
+export function openDatabase(options: DatabaseOptions): Database {
+  const { url, poolSize, queryTimeoutMs, maxLifetimeSeconds = 1_800 } = options
   // Checked here, because the driver's own error would quote the URL with its password.
   if (!URL.canParse(url)) {
     throw new Error(
@@ -41,9 +47,10 @@ export function openDatabase({ url, poolSize, statementTimeoutMs }: DatabaseOpti
     connectionTimeoutMillis: CONNECT_MS,
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,
-    statement_timeout: statementTimeoutMs,
-    // For a network that loses packets in silence: a reachable server ends the statement long before this.
-    query_timeout: statementTimeoutMs * 2,
+    // For a network that loses packets in silence. The time for statements is set in transactions: PgBouncer refuses
+    // settings that come with the connection.
+    query_timeout: queryTimeoutMs,
+    maxLifetimeSeconds,
   })
   // Where the server ends a connection while the pool is being closed, the pool emits an error. pg-promise no longer
   // listens then, and an error without a listener ends the process. The work on the connection fails in any case.

@@ -1,8 +1,10 @@
 import { RejectedError } from '../../errors.js'
+import { writeJson } from '../../state/json.js'
 import type { Field, State } from '../../state/state.js'
 import { formatTimestamp } from '../../state/timestamp.js'
 import { timestampOf, type Version } from '../../state/version.js'
 import type { Column, Layout } from './layout.js'
+import { pointsInTime } from './points-in-time.js'
 
 const NULL = '\\N'
 
@@ -14,18 +16,23 @@ const NULL = '\\N'
 export function encodeRow(layout: Layout, key: string, state: State): string {
   const { columns, extra } = layout.place(state)
   const row = [ODD.test(key) ? escapeText(storable(key, 'the id')) : key]
-  // Made only where a field is newer than the row; in a snapshot none is.
+  // Made only where there is something to note: in a snapshot of columns without defaults there is not.
   let versions: Map<string, Version> | undefined
-  const note = (name: string, version: Version) => {
-    if (version <= state.version) return
+  const mark = (name: string, version: Version) => {
     versions ??= new Map()
     versions.set(name, version)
+  }
+  const note = (name: string, version: Version) => {
+    if (version > state.version) mark(name, version)
   }
   let position = 0
   for (const column of layout.columns) {
     const field = columns[position++]
     row.push(field === undefined ? NULL : encodeValue(column, field.value))
-    if (field !== undefined) note(column.name, field.version)
+    if (field === undefined) continue
+    // A column with a default is noted even where it is as old as the row: no event has named one that is not noted.
+    if (column.default !== undefined) mark(column.name, field.version)
+    else note(column.name, field.version)
   }
   row.push(
     extra.size === 0 ? NULL : encodeExtra(extra, note),
@@ -52,10 +59,14 @@ function encodeExtra(
  * A value in COPY's text format. Postgres converts the text to the column's type, or refuses it.
  * @throws RejectedError where a text contains what Postgres cannot store
  */
-export function encodeValue({ name, kind }: Column, value: unknown): string {
+export function encodeValue(column: Column, value: unknown): string {
   if (value === null || value === undefined) return NULL
+  const { name, kind, holds } = column
   if (kind === 'json') return escapeText(storableJson(toJson(value, name), name))
-  if (kind === 'array' && Array.isArray(value)) return escapeText(arrayLiteral(value, name))
+  if (kind === 'array' && Array.isArray(value)) {
+    return escapeText(holds === 'json' ? jsonArrayLiteral(value, name) : arrayLiteral(value, column))
+  }
+  if (holds === 'time') return pointsInTime(value, name)
   if (typeof value === 'string' && !ODD.test(value)) return value
   return escapeText(toText(value, name))
 }
@@ -68,23 +79,37 @@ function toText(value: unknown, name: string): string {
   return typeof value === 'object' ? toJson(value, name) : String(value)
 }
 
+/** What has to be escaped between the quotes of an array literal. */
+const IN_QUOTES = /["\\]/
 /** Postgres' MAXDIM. */
 const MAX_DIMENSIONS = 6
 
-function arrayLiteral(values: readonly unknown[], name: string, dimension = 1): string {
+function arrayLiteral(values: readonly unknown[], column: Column, dimension = 1): string {
+  const { name, holds } = column
   if (dimension > MAX_DIMENSIONS)
     throw unstorable(name, `is an array of more than ${MAX_DIMENSIONS} dimensions`)
   const elements = values.map((value) => {
     if (value === null) return 'NULL'
-    if (Array.isArray(value)) return arrayLiteral(value, name, dimension + 1)
-    return `"${toText(value, name).replace(/["\\]/g, '\\$&')}"`
+    if (Array.isArray(value)) return arrayLiteral(value, column, dimension + 1)
+    const text = holds === 'time' ? pointsInTime(value, name) : toText(value, name)
+    return IN_QUOTES.test(text) ? `"${text.replace(/["\\]/g, '\\$&')}"` : `"${text}"`
   })
   return `{${elements.join(',')}}`
 }
 
+/**
+ * An array literal of JSON texts. JSON puts a text in quotes as such a literal does, and an element `"null"` can only be
+ * the text of null: quotes within an element are escaped.
+ */
+function jsonArrayLiteral(values: readonly unknown[], name: string): string {
+  const texts = values.map((value) => toJson(value, name))
+  storableJson(texts.join(), name)
+  return `{${JSON.stringify(texts).slice(1, -1).replaceAll('"null"', 'NULL')}}`
+}
+
 function toJson(value: unknown, name: string): string {
   try {
-    return JSON.stringify(value)
+    return writeJson(value)
   } catch (error) {
     // A parsed value has no cycles, so only its depth can be the cause.
     if (error instanceof RangeError) throw unstorable(name, 'is nested too deep')

@@ -2,12 +2,17 @@ import pg from 'pg'
 import { isSuspicious, RejectedError, type Suspicion, TransientError } from '../../errors.js'
 import { FINAL_OF_A_VALUE, meaningOf } from './outcomes.js'
 
-/** Raised by `tributary.expect_layout`. */
+/** Raised by `tributary.begin_batch`. */
 const STALE_LAYOUT = 'TR001'
 
 /** The database lacks something that this version needs. A person has to change it; the message says how. */
 export class SchemaError extends Error {
   override readonly name = 'SchemaError'
+}
+
+/** Whether a person has to change the schema or a privilege: trying again does not help. */
+export function isOfSchema(error: unknown): error is pg.DatabaseError {
+  return error instanceof pg.DatabaseError && /^(?:0A|2B|42|P0)/.test(error.code ?? '')
 }
 
 /** The columns have changed since the layout was read; nothing in the batch was written. */

@@ -5,9 +5,18 @@ export interface Column {
   readonly name: string
   /** Type with its schema, as in `CREATE TABLE`. */
   readonly type: string
+  /** Type below all domains, which the stage table has: a domain may refuse the NULL of a field that is absent. */
+  readonly base: string
   /** How a JSON value is written for this column: `json` as JSON, `array` as an array literal, `scalar` as text. */
   readonly kind: 'scalar' | 'json' | 'array'
-  /** Only for a NOT NULL column: its default, an SQL expression, which is written instead of NULL. */
+  /**
+   * What its values are made of, below domains, arrays and ranges: JSON, or points in time, which Postgres must not
+   * evaluate (`now`). Left out for any other type.
+   */
+  readonly holds?: 'json' | 'time'
+  /** Whether the column, or a domain that is its type, refuses NULL. */
+  readonly notNull?: true
+  /** Its default, an SQL expression: the value of a column that no event has named. */
   readonly default?: string
   /** The contract's name of the field, where it is not the column's name in camel or snake case. */
   readonly field?: string
@@ -37,6 +46,8 @@ export class Layout {
     readonly table: string,
     readonly generation: number,
     readonly columns: readonly Column[],
+    /** Fingerprint of the table's real columns: `tributary.columns_of`. */
+    readonly fingerprint = '',
   ) {
     // A later entry overwrites an earlier one. Camel case is here for speed: most fields need no conversion then.
     for (const [position, { name }] of columns.entries()) {

@@ -2,7 +2,9 @@ import type { Entity } from '../../../schemas/contract.js'
 import { adoptColumns } from './adopt.js'
 import { storedEntities } from './catalog.js'
 import { openDatabase, withConnection } from './connection.js'
-import { applyMigrations } from './migrations.js'
+import { dropViews } from './drop-views.js'
+import { applyMigrations, missingMigrations } from './migrations.js'
+import { reading } from './turn.js'
 import { remakeView } from './view.js'
 
 /** What {@link migratePostgres} needs. */
@@ -15,35 +17,39 @@ export interface MigrateOptions {
   readonly report: (line: string) => void
   /** Folder of the migrations; default: `migrations/postgres`. */
   readonly directory?: string
+  /** Drops the readers' views instead of making them, and adopts no columns: their types can be altered then. */
+  readonly dropViews?: boolean
+  /** Only reads, and reports what would be done. */
+  readonly dryRun?: boolean
 }
-
-/** The process that migrates holds this lock from start to end. */
-const MIGRATE_LOCK = "hashtextextended('tributary.migrate', 0)"
 
 /**
  * Brings Postgres to the schema that this version needs: applies missing migrations, adopts columns that the tables'
  * owner has added or dropped, and makes the readers' views. Workers may run meanwhile. Several processes may migrate
- * at once: they take turns. Only a further migration can undo one.
+ * at once: they take turns. Where nothing is to be done it only reads. Only a further migration can undo one.
  * @throws SchemaError that names the migration, column or view that a person has to correct · TransientError where
  * Postgres cannot do it now · the signal's reason, once it is aborted
  */
 export async function migratePostgres(options: MigrateOptions): Promise<void> {
-  const { url, entities, signal, report, directory } = options
-  const database = openDatabase({ url, poolSize: 1, statementTimeoutMs: 0 })
+  const { url, signal, report, directory, dryRun = false } = options
+  const entities = storedEntities(options.entities)
+  const database = openDatabase({ url, poolSize: 1, queryTimeoutMs: 0 })
   try {
     await withConnection(database, 'migrate', signal, async (connection) => {
-      await connection.none('SET statement_timeout = 0')
-      const lock = await connection.one<{ taken: boolean }>(
-        `SELECT pg_try_advisory_lock(${MIGRATE_LOCK}) AS taken`,
-      )
-      if (!lock.taken) {
-        report('Postgres: waiting for another process that is migrating')
-        await connection.one(`SELECT pg_advisory_lock(${MIGRATE_LOCK})`)
+      if (dryRun) {
+        const missing = await reading(connection, () => missingMigrations(connection, directory))
+        for (const file of missing) report(`Postgres: would apply ${file}`)
+        if (missing.length > 0) return report('Postgres: columns and views are looked at after that')
       }
       await applyMigrations(connection, report, directory)
-      for (const entity of storedEntities(entities)) {
-        await adoptColumns(connection, entity, report)
-        await remakeView(connection, entity.postgres.table, report)
+      const step = { report, dryRun }
+      if (options.dropViews) {
+        const tables = entities.map(({ postgres }) => postgres.table)
+        return await dropViews(connection, tables, step)
+      }
+      for (const entity of entities) {
+        await adoptColumns(connection, entity, step)
+        await remakeView(connection, entity.postgres.table, step)
       }
     })
   } finally {

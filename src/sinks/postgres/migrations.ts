@@ -5,14 +5,14 @@ import { MigrationError, Umzug } from 'umzug'
 import type { Asker } from './catalog.js'
 import type { Connection } from './connection.js'
 import { SchemaError } from './errors.js'
+import { inTurn, reading } from './turn.js'
 
 /** The same relative path leads there from the sources and from the built files. */
 const SHIPPED = fileURLToPath(new URL('../../../migrations/postgres', import.meta.url))
 
-/** Makes the table that records applied migrations; it must be there before the first of them. */
+/** Records applied migrations; it must be there before the first of them. */
 const RECORD = `
-  CREATE SCHEMA IF NOT EXISTS tributary;
-  CREATE TABLE IF NOT EXISTS tributary.schema_versions (
+  CREATE TABLE tributary.schema_versions (
     version integer PRIMARY KEY,
     name text NOT NULL,
     applied_at timestamptz NOT NULL DEFAULT now()
@@ -23,16 +23,23 @@ const RECORD = `
  * @param directory folder of the files, `<number>_<what>.sql`
  */
 export async function missingMigrations(asker: Asker, directory = SHIPPED): Promise<string[]> {
-  const [record] = await asker.any<{ exists: boolean }>(
-    "SELECT to_regclass('tributary.schema_versions') IS NOT NULL AS exists",
-  )
-  const applied = new Set(record?.exists ? await appliedVersions(asker) : [])
+  const applied = new Set((await present(asker)).record ? await appliedVersions(asker) : [])
   return (await migrationFiles(directory)).filter((file) => !applied.has(versionOf(file)))
 }
 
+/** Reads the tables of the catalog: what to_regclass remembers may be from before a wait for an advisory lock. */
+async function present(asker: Asker): Promise<{ schema: boolean; record: boolean }> {
+  const [found] = await asker.any<{ schema: boolean; record: boolean }>(
+    `SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = 'tributary') AS schema,
+      EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
+        WHERE nspname = 'tributary' AND relname = 'schema_versions') AS record`,
+  )
+  return found ?? { schema: false, record: false }
+}
+
 /**
- * Applies the migrations that the database lacks, each with its record in one transaction. The caller must hold the
- * lock against other processes that migrate.
+ * Applies the migrations that the database lacks, each with its record in one transaction. Where it lacks none, this
+ * only reads.
  * @param report called with a line for each file that was applied
  * @throws SchemaError that names the file that failed; it is rolled back, and the ones before it stay
  */
@@ -41,7 +48,13 @@ export async function applyMigrations(
   report: (line: string) => void,
   directory = SHIPPED,
 ): Promise<void> {
-  await connection.multi(RECORD)
+  if ((await reading(connection, () => missingMigrations(connection, directory))).length === 0) return
+  await inTurn(connection, report, async () => {
+    const { schema, record } = await present(connection)
+    // Even with IF NOT EXISTS, Postgres demands the privilege to create a schema.
+    if (!schema) await connection.none('CREATE SCHEMA tributary')
+    if (!record) await connection.none(RECORD)
+  })
   const files = await migrationFiles(directory)
   const umzug = new Umzug({
     logger: undefined,
@@ -50,14 +63,15 @@ export async function applyMigrations(
       name: file,
       up: async () => {
         const sql = await readFile(`${directory}/${file}`, 'utf8')
-        await connection.tx(async (transaction) => {
-          await transaction.multi(sql)
-          await transaction.none('INSERT INTO tributary.schema_versions (version, name) VALUES ($1, $2)', [
-            versionOf(file),
-            file,
-          ])
+        const version = versionOf(file)
+        const applied = await inTurn(connection, report, async () => {
+          if ((await appliedVersions(connection)).includes(version)) return false
+          await connection.multi(sql)
+          const record = 'INSERT INTO tributary.schema_versions (version, name) VALUES ($1, $2)'
+          await connection.none(record, [version, file])
+          return true
         })
-        report(`Postgres: applied ${file}`)
+        if (applied) report(`Postgres: applied ${file}`)
       },
     })),
     storage: {

@@ -35,7 +35,7 @@ const NEVER = new AbortController().signal
 
 /** Connects at the first read. @throws Error where the URL cannot be read */
 export function openPostgresStates(url: string): PostgresStates {
-  const database = openDatabase({ url, poolSize: 1, statementTimeoutMs: 0 })
+  const database = openDatabase({ url, poolSize: 1, queryTimeoutMs: 0 })
   return {
     name: 'postgres',
     close: () => database.$pool.end(),
@@ -81,6 +81,8 @@ function stateOf(row: StoredRow, layout: Layout, names: ReadonlyMap<number | und
   for (const [position, column] of layout.columns.entries()) {
     const [name, value] = [names.get(position) ?? column.name, row[column.name]]
     const version = versions.get(column.name)
+    // What an event has not named: a default, or what a tombstone keeps because the column refuses NULL.
+    if (version === undefined && (column.default !== undefined || row._deleted_at !== null)) continue
     if (value !== null || version !== undefined) fields.set(name, { value, version: version ?? row._version })
   }
   return { version: row._version, deleted: row._deleted_at !== null, fields }

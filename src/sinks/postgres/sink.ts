@@ -1,18 +1,18 @@
 import type { Entity } from '../../../schemas/contract.js'
 import { BatchError, RejectedError, TransientError } from '../../errors.js'
-import { type Report, reported } from '../../telemetry/command.js'
+import type { Report } from '../../telemetry/command.js'
 import { bisect } from '../bisect.js'
 import { compareStates } from '../comparison.js'
 import type { Change, Sink } from '../sink.js'
-import { realColumns, recordedLayouts, storedEntities } from './catalog.js'
-import { type Connection, copyIn, type Database, openDatabase, withConnection } from './connection.js'
+import { BatchWriter, STATEMENT_MS, type StagedRow, type Variant } from './batch.js'
+import { type Database, openDatabase, withConnection } from './connection.js'
 import { encodeRow } from './encode.js'
-import { refusalOf, SchemaError, StaleLayoutError, suspected } from './errors.js'
+import { SchemaError, StaleLayoutError } from './errors.js'
 import type { Layout } from './layout.js'
-import { missingMigrations } from './migrations.js'
+import { type Layouts, readLayouts } from './layouts.js'
 import { meaningOf } from './outcomes.js'
 import { readStates } from './read.js'
-import { joinStatement, prepareStatements, stageStatements } from './statements.js'
+import { secondChance } from './second-chance.js'
 
 /** What {@link createPostgresSink} needs. */
 export interface PostgresSinkOptions {
@@ -32,16 +32,10 @@ export interface PostgresSink extends Sink {
   pool(): { readonly idle: number; readonly inUse: number; readonly waiting: number }
 }
 
-type Layouts = ReadonlyMap<string, Layout>
-
-/** No statement takes longer than this, in milliseconds; one that writes takes no longer than {@link WRITE_MS}. */
-const STATEMENT_MS = 30_000
-/** Short, so that a row for which a trigger works for ever does not keep the rows behind it waiting. */
-const WRITE_MS = 2_500
-/** Part of that time for a lock: a row that waits for one is no slow row. */
-const LOCK_SHARE = 0.8
 /** A replica, or a primary that is read-only, answers queries but refuses writes. */
 const WRITABLE = "SELECT current_setting('transaction_read_only') = 'off' AS writable"
+/** Short, so that a row for which a trigger works for ever does not keep the rows behind it waiting. In milliseconds. */
+const WRITE_MS = 2_500
 const NEVER = new AbortController().signal
 
 /**
@@ -51,81 +45,44 @@ const NEVER = new AbortController().signal
  */
 export async function createPostgresSink(options: PostgresSinkOptions): Promise<PostgresSink> {
   const { url, poolSize = 4, entities, report = () => {}, signal = NEVER } = options
-  const database = openDatabase({ url, poolSize, statementTimeoutMs: STATEMENT_MS })
-  try {
-    const layouts = await withConnection(database, 'read its layout', signal, (connection) =>
-      checkedLayouts(connection, entities, report),
+  const database = openDatabase({ url, poolSize, queryTimeoutMs: STATEMENT_MS * 2 })
+  const read = (until: AbortSignal) =>
+    withConnection(database, 'read its layout', until, (connection) =>
+      readLayouts(connection, entities, report),
     )
-    return new CopySink(database, layouts)
+  try {
+    return new CopySink(database, await read(signal), read, new BatchWriter(report))
   } catch (error) {
     await database.$pool.end()
     throw error
   }
 }
 
-async function checkedLayouts(
-  connection: Connection,
-  entities: readonly Entity[],
-  report: (line: string) => void,
-): Promise<Layouts> {
-  const [missing] = await missingMigrations(connection)
-  if (missing !== undefined) {
-    throw new SchemaError(`Postgres lacks the migration ${missing}: run \`tributary migrate\``)
-  }
-  const layouts = await recordedLayouts(connection)
-  for (const entity of storedEntities(entities)) {
-    const { table } = entity.postgres
-    const columns = await connection.tx((transaction) => realColumns(transaction, entity))
-    const layout = layouts.get(table)
-    const lost = layout?.columns.find(({ name }) => !columns.some((column) => column.name === name))
-    if (layout === undefined || lost !== undefined) {
-      const what = lost === undefined ? 'is new' : `has lost its column ${lost.name}`
-      throw new SchemaError(`tributary.${table} ${what} since the last migration: run \`tributary migrate\``)
-    }
-    for (const { name } of columns) {
-      if (layout.columns.some((column) => column.name === name)) continue
-      report(`the column ${name} of tributary.${table} is not written to yet: run \`tributary migrate\``)
-    }
-  }
-  return layouts
-}
-
-/** Opens a transaction. @param limitMs the longest time for each of its statements, in milliseconds */
-function beginStatements(limitMs: number): string {
-  const [statementMs, lockMs] = [limitMs, limitMs * LOCK_SHARE].map(Math.ceil)
-  return `BEGIN; SET LOCAL statement_timeout = ${statementMs}; SET LOCAL lock_timeout = ${lockMs}`
-}
-
-interface Row {
+interface Row extends StagedRow {
   readonly change: Change
-  readonly layout: Layout
-  /** The row in COPY's text format. */
-  readonly text: string
 }
 
-/** Writes a batch in one transaction: for each table one COPY into a stage table, and one join from there. */
+/** Writes a batch in one transaction; finds the rows that Postgres refuses by halving it. */
 class CopySink implements PostgresSink {
   readonly name = 'postgres'
-  readonly #database: Database
-  #layouts: Layouts
   #closed: Promise<void> | undefined
-  /** The layouts for which a connection has stage tables. */
-  readonly #prepared = new WeakMap<Connection['client'], Set<Layout>>()
   readonly comparison = compareStates(
     true,
     (entity) => this.#layoutOf(entity).table,
     (entity, keys, signal) => {
       const layout = this.#layoutOf(entity)
-      return withConnection(this.#database, `read tributary.${layout.table}`, signal, (connection) =>
+      return withConnection(this.database, `read tributary.${layout.table}`, signal, (connection) =>
         readStates(connection, entity, layout, keys),
       )
     },
   )
 
-  constructor(database: Database, layouts: Layouts) {
-    this.#database = database
-    this.#layouts = layouts
-  }
+  constructor(
+    private readonly database: Database,
+    private layouts: Layouts,
+    private readonly readLayouts: (signal: AbortSignal) => Promise<Layouts>,
+    private readonly batches: BatchWriter,
+  ) {}
 
   async write(
     changes: readonly Change[],
@@ -139,7 +96,14 @@ class CopySink implements PostgresSink {
       } catch (error) {
         if (!(error instanceof StaleLayoutError)) throw error
       }
-      this.#layouts = await withConnection(this.#database, 'read its layout', signal, recordedLayouts)
+      try {
+        this.layouts = await this.readLayouts(signal)
+      } catch (error) {
+        if (!(error instanceof SchemaError)) throw error
+        // A person will correct it; until then the table's events stay pending, and those of other tables go on.
+        const suspicion = { code: 'schema', refusal: undefined }
+        throw new TransientError(error.message, { cause: error, suspicion })
+      }
     }
   }
 
@@ -160,83 +124,36 @@ class CopySink implements PostgresSink {
         rejected.set(change, error)
       }
     }
-    const refused = await bisect(rows, (part) =>
-      withConnection(this.#database, `write ${part.length} rows`, signal, (connection) =>
-        this.#transaction(connection, part, limitMs, report),
-      ),
-    )
+    const send = (part: readonly Row[], variant?: Variant) =>
+      withConnection(this.database, `write ${part.length} rows`, signal, (connection) =>
+        this.batches.write(connection, part, report, { ...variant, limitMs }),
+      )
+    const refused = await bisect(rows, send)
+    if (refused.size > 0) await secondChance(this.database, refused, send, signal)
     for (const [{ change }, error] of refused) rejected.set(change, error)
     if (rejected.size > 0) throw new BatchError(rejected)
   }
 
   #layoutOf({ name, postgres }: Entity): Layout {
-    const layout = postgres && this.#layouts.get(postgres.table)
+    const layout = postgres && this.layouts.get(postgres.table)
     if (layout === undefined) throw new Error(`the Postgres sink was opened without the entity ${name}`)
     return layout
   }
 
-  /**
-   * One round trip for each table. Tables are written in the order of their names, so that workers do not deadlock.
-   * All rows are in stage tables before the first row is locked: a worker that hangs or dies before that holds no lock
-   * on rows.
-   */
-  async #transaction(
-    connection: Connection,
-    rows: readonly Row[],
-    limitMs: number,
-    report?: Report,
-  ): Promise<void> {
-    const byTable = new Map<Layout, string[]>()
-    for (const { layout, text } of rows) {
-      const texts = byTable.get(layout)
-      if (texts) texts.push(text)
-      else byTable.set(layout, [text])
-    }
-    const tables = [...byTable].sort(([a], [b]) => (a.table < b.table ? -1 : 1))
-    for (const [layout] of tables) await this.#prepare(connection, layout)
-    try {
-      for (const [index, [layout, texts]] of tables.entries()) {
-        const statements = [stageStatements(layout)]
-        if (index === 0) statements.unshift(beginStatements(limitMs))
-        if (index === tables.length - 1)
-          statements.push(...tables.map(([staged]) => joinStatement(staged)), 'COMMIT')
-        const about = {
-          system: 'postgresql',
-          operation: 'COPY',
-          target: layout.table,
-          count: texts.length,
-        } as const
-        await reported(about, report, () => copyIn(connection, statements.join('; '), texts))
-      }
-    } catch (error) {
-      const refusal = refusalOf(error) ?? suspected(error, `write ${rows.length} rows`)
-      if (refusal === undefined) throw error
-      await connection.none('ROLLBACK')
-      throw refusal
-    }
-  }
-
-  async #prepare(connection: Connection, layout: Layout): Promise<void> {
-    const prepared = this.#prepared.get(connection.client) ?? new Set()
-    if (prepared.has(layout)) return
-    await connection.none(prepareStatements(layout))
-    this.#prepared.set(connection.client, prepared.add(layout))
-  }
-
   async ping(signal: AbortSignal): Promise<void> {
-    const { writable } = await withConnection(this.#database, 'answer', signal, (connection) =>
+    const { writable } = await withConnection(this.database, 'answer', signal, (connection) =>
       connection.one<{ writable: boolean }>(WRITABLE),
     )
     if (!writable) throw new TransientError(`Postgres takes no writes: ${meaningOf('25006')?.says}`)
   }
 
   pool(): ReturnType<PostgresSink['pool']> {
-    const { totalCount, idleCount, waitingCount } = this.#database.$pool
+    const { totalCount, idleCount, waitingCount } = this.database.$pool
     return { idle: idleCount, inUse: totalCount - idleCount, waiting: waitingCount }
   }
 
   close(): Promise<void> {
-    this.#closed ??= this.#database.$pool.end()
+    this.#closed ??= this.database.$pool.end()
     return this.#closed
   }
 }

@@ -1,7 +1,8 @@
 import pg from 'pg'
+import { isNewer, joinRows } from './join.js'
 import type { Column, Layout } from './layout.js'
 
-/** The lock that batches share, and that a change of the layout holds alone. 0001_base.sql uses the same key. */
+/** The lock that batches share, and that a change of the layout holds alone. migrations/postgres use the same key. */
 export const LAYOUT_LOCK = "hashtextextended('tributary.layout', 0)"
 
 /** Quote a name and a text for SQL. */
@@ -12,109 +13,81 @@ export function tableName(table: string): string {
   return `tributary.${identifier(table)}`
 }
 
-const BOOKKEEPING = ['extra', '_version', '_field_versions', '_deleted_at'] as const
+/** Part of a statement's time for a lock: a row that waits for a lock is no slow row. */
+const LOCK_SHARE = 0.8
 
-/** The name contains the generation, so that a connection can be used after the layout has changed. */
-function nameOf(thing: 'stage' | 'write', { table, generation }: Layout): string {
-  return identifier(`${thing}_${generation}_${table}`)
+/**
+ * Begins a transaction for a batch. Postgres parses the statements of a query before it runs the first one. So a
+ * statement that depends on how literals are read must be sent after this one, and not with it.
+ * @param layouts of the batch's tables
+ * @param statementMs longest time for a statement, in milliseconds
+ */
+export function begin(layouts: readonly Layout[], statementMs: number): string {
+  const calls = layouts.map(
+    ({ table, generation, fingerprint }) =>
+      `CALL tributary.begin_batch(${literal(table)}, ${generation}, ${literal(fingerprint)}, ${Math.ceil(statementMs)})`,
+  )
+  // The server must show what was committed while the batch waited for the layout's lock.
+  const lock = `SET LOCAL lock_timeout = ${Math.ceil(statementMs * LOCK_SHARE)}`
+  return ['BEGIN ISOLATION LEVEL READ COMMITTED', lock, ...calls].join('; ')
+}
+
+/** The quoted name of the stage table. It changes with the columns: a connection can be used after they have changed. */
+export function stageName({ generation, fingerprint }: Layout): string {
+  return identifier(`tributary_stage_${generation}_${fingerprint}`)
+}
+
+/** The quoted name of the prepared join; it changes with the columns, too. */
+export function joinName({ generation, fingerprint }: Layout): string {
+  return identifier(`tributary_join_${generation}_${fingerprint}`)
 }
 
 /**
- * Makes a connection ready to write to a table: needed once for each connection and generation. The stage table has
- * the recorded types, so that a column which was altered since causes an error of the schema, not rejected rows.
+ * The table that takes a batch's rows. It has the columns' types of the moment, so that Postgres refuses a value here,
+ * where it names the column, and rounds none to a type that the column no longer has.
  */
-export function prepareStatements(layout: Layout): string {
-  const stage = nameOf('stage', layout)
-  const columns = layout.columns.map(({ name, type }) => `${identifier(name)} ${type}`)
-  const bookkeeping = [
+export function createStage(layout: Layout, onCommit: 'DELETE ROWS' | 'DROP'): string {
+  const columns = [
+    'id text',
+    ...layout.columns.map(({ name, base }) => `${identifier(name)} ${base}`),
     'extra jsonb',
     '_version text COLLATE "C"',
     '_field_versions jsonb',
     '_deleted_at timestamptz',
   ]
-  return [
-    expectLayout(layout),
-    // Postgres must read a text the same way everywhere, and what is acknowledged must survive a crash.
-    "SET TimeZone = 'UTC'",
-    "SET DateStyle = 'ISO, MDY'",
-    "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'",
-    `CREATE TEMP TABLE IF NOT EXISTS ${stage} (${['id text', ...columns, ...bookkeeping].join(', ')}) ON COMMIT DELETE ROWS`,
-    `PREPARE ${nameOf('write', layout)} AS ${upsert(layout)}`,
-  ].join('; ')
+  return `CREATE TEMP TABLE IF NOT EXISTS ${stageName(layout)} (${columns.join(', ')}) ON COMMIT ${onCommit}`
 }
 
-function expectLayout({ table, generation }: Layout): string {
-  return `CALL tributary.expect_layout(${literal(table)}, ${generation})`
+/** Prepares the join on a connection: Postgres parses and plans it once. */
+export function prepareJoin(layout: Layout): string {
+  return `PREPARE ${joinName(layout)} AS ${joinStaged(layout)}`
 }
 
-/** The statements that take one table's rows of a batch; the last is a COPY. */
-export function stageStatements(layout: Layout): string {
-  return `${expectLayout(layout)}; ${copyStatement(layout)}`
-}
-
-/** The COPY statement alone. */
+/** The COPY into the stage. */
 export function copyStatement(layout: Layout): string {
-  return `COPY ${nameOf('stage', layout)} FROM STDIN`
+  return `COPY ${stageName(layout)} FROM STDIN`
 }
 
-/** The statement that joins the rows of the stage table into the table. */
-export function joinStatement(layout: Layout): string {
-  return `EXECUTE ${nameOf('write', layout)}`
+/** The prepared join of the staged rows into the table. */
+export function executeJoin(layout: Layout): string {
+  return `EXECUTE ${joinName(layout)}`
 }
 
-/**
- * `join` of src/state/state.ts in SQL: joins stored rows (t) with new rows (excluded). A column or a key of extra has
- * its version in _field_versions, else the row's version. Rows are written in key order, so that workers do not
- * deadlock; a row for which nothing is new is not written.
- */
-function upsert(layout: Layout): string {
-  const names = layout.columns.map(({ name }) => identifier(name))
-  const all = ['id', ...names, ...BOOKKEEPING]
-  const assignments = layout.columns.map(
-    ({ name }) =>
-      `${identifier(name)} = CASE WHEN ${versionIn('excluded', literal(name))} > ${versionIn('t', literal(name))}
-        THEN excluded.${identifier(name)} ELSE t.${identifier(name)} END`,
-  )
-  return `
-    INSERT INTO ${tableName(layout.table)} AS t (${all.join(', ')})
-    SELECT ${['id', ...layout.columns.map((column) => orDefault(column, identifier(column.name))), ...BOOKKEEPING].join(', ')}
-    FROM ${nameOf('stage', layout)} ORDER BY id COLLATE "C"
-    ON CONFLICT (id) DO UPDATE SET
-      ${[...assignments, ...BOOKKEEPING_JOIN].join(',\n')}
-    WHERE excluded._version > t._version
-      OR excluded._field_versions IS NOT NULL AND EXISTS (
-        SELECT FROM jsonb_each_text(excluded._field_versions) AS news
-        WHERE news.value COLLATE "C" > ${versionIn('t', 'news.key')})`
+/** The join of the staged rows into the table, in full. */
+export function joinStaged(layout: Layout): string {
+  return joinRows(layout, stageName(layout))
 }
 
-/** The SQL expression for a column's value: its default where the value is NULL and the column is NOT NULL. */
-export function orDefault(column: Column, value: string): string {
-  return column.default === undefined ? value : `coalesce(${value}, ${column.default})`
+/** Sets columns to NULL in the rows for which the stage has a newer value: the values are free for other rows then. */
+export function clearColumns(layout: Layout, columns: readonly Column[]): string {
+  const cleared = columns.map((column) => {
+    const name = identifier(column.name)
+    return `${name} = CASE WHEN ${isNewer(column)} THEN NULL ELSE t.${name} END`
+  })
+  return `UPDATE ${tableName(layout.table)} AS t SET ${cleared.join(', ')} FROM ${stageName(layout)} AS s WHERE t.id = s.id`
 }
 
-/** The version of a column or of a key in extra. @param key an SQL expression for its name */
-function versionIn(row: 't' | 'excluded', key: string): string {
-  return `coalesce(${row}._field_versions ->> ${key}, ${row}._version) COLLATE "C"`
+/** Takes rows out of the stage. */
+export function dropStaged(layout: Layout, keys: readonly string[]): string {
+  return `DELETE FROM ${stageName(layout)} WHERE id IN (${keys.map(literal).join(', ')})`
 }
-
-/** Takes each key of a JSON column from the row that is newer for it; drops a key that the newer row lacks. */
-function newerKeys(column: 'extra' | '_field_versions'): string {
-  return `(SELECT jsonb_object_agg(key, value) FROM (
-      SELECT key, value FROM jsonb_each(t.${column})
-      WHERE ${versionIn('t', 'key')} >= ${versionIn('excluded', 'key')}
-      UNION ALL SELECT key, value FROM jsonb_each(excluded.${column})
-      WHERE ${versionIn('excluded', 'key')} > ${versionIn('t', 'key')}) AS newer)`
-}
-
-/** Most rows have no field versions: for them Postgres does no work on JSON. */
-const BOOKKEEPING_JOIN = [
-  `extra = CASE
-    WHEN t.extra IS NULL AND excluded.extra IS NULL THEN NULL
-    WHEN t._field_versions IS NULL AND excluded._field_versions IS NULL THEN excluded.extra
-    ELSE ${newerKeys('extra')} END`,
-  `_field_versions = CASE
-    WHEN t._field_versions IS NULL AND excluded._field_versions IS NULL THEN NULL
-    ELSE ${newerKeys('_field_versions')} END`,
-  '_deleted_at = CASE WHEN excluded._version > t._version THEN excluded._deleted_at ELSE t._deleted_at END',
-  '_version = greatest(t._version, excluded._version)',
-]

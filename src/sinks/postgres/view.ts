@@ -1,89 +1,91 @@
-import pg from 'pg'
+import type { StepOptions } from './adopt.js'
 import type { Connection } from './connection.js'
-import { SchemaError } from './errors.js'
-import { tableName } from './statements.js'
-
-const { escapeIdentifier: identifier } = pg
-
-/** SQLSTATEs with which Postgres refuses to make a view. */
-const NOT_APPENDED = '42P16'
-const DEPENDENTS = '2BP01'
-const NOT_A_VIEW = '42809'
+import { obstacle, recordedOf, summary } from './drop-views.js'
+import { isOfSchema, SchemaError } from './errors.js'
+import { type FoundView, findView } from './find-view.js'
+import { createView, giveBack, type Keepsakes, optionsClause } from './give-back.js'
+import { keepsakesOf } from './keepsakes.js'
+import { emptyPath, inTurn, ownersPath, reading } from './turn.js'
 
 /**
  * Makes `public.<table>`, the view for readers: the rows that are not deleted, with all columns whose names do not
- * start with an underscore. Leaves a correct view alone. Replaces another one in place where Postgres can; else drops
- * and creates it in one transaction, with the same grants.
- * @throws SchemaError where an object of the owner stands in the way
+ * start with an underscore. Leaves a correct view alone, and only reads then. Replaces another one in place where
+ * Postgres can; else drops and creates it in one transaction. What the owner has made of the view is kept, also from
+ * before `--drop-views`: its options, owner, grants, comments, defaults, triggers and rules.
+ * @throws SchemaError where an object of the owner stands in the way or would be lost; nothing is changed then
  */
-export async function remakeView(
+export async function remakeView(connection: Connection, table: string, options: StepOptions): Promise<void> {
+  const { report, dryRun } = options
+  const done = await reading(connection, async () => {
+    const { right, noted, exists } = await findView(connection, table)
+    const recorded = await recordedOf(connection, table)
+    if (dryRun && !right) report(`Postgres: would make the view public.${table}`)
+    if (dryRun && !exists && recorded) report(`Postgres: would give it back ${summary(recorded)}`)
+    return dryRun || (right && noted && recorded === undefined)
+  })
+  if (done) return
+  try {
+    await inTurn(connection, report, () => make(connection, table, report))
+  } catch (error) {
+    throw isOfSchema(error) ? obstacle(error, table) : error
+  }
+}
+
+async function make(connection: Connection, table: string, report: (line: string) => void): Promise<void> {
+  const found = await findView(connection, table)
+  const recorded = await recordedOf(connection, table)
+  if (found.exists && recorded) {
+    report(`Postgres: public.${table} is there again, so what --drop-views kept of it is forgotten:`)
+    for (const { sql } of recorded.statements) report(`  ${sql};`)
+  }
+  await ownersPath(connection)
+  if (!found.right) await build(connection, found, recorded, report)
+  await note(connection, table, found.columns)
+  if (recorded) await connection.none('DELETE FROM tributary.kept_views WHERE view_name = $1', [table])
+}
+
+async function build(
   connection: Connection,
-  table: string,
+  found: FoundView,
+  recorded: Keepsakes | undefined,
   report: (line: string) => void,
 ): Promise<void> {
-  const view = `public.${identifier(table)}`
-  const definition = await definitionOf(connection, table)
-  if (await isDefinedAs(connection, view, definition)) return
-  try {
-    await connection.none(`CREATE OR REPLACE VIEW ${view} AS ${definition}`)
-  } catch (error) {
-    if (!(error instanceof pg.DatabaseError)) throw error
-    if (error.code !== NOT_APPENDED) throw obstacle(error, table)
-    await recreate(connection, view, definition).catch((cause: unknown) => {
-      throw cause instanceof pg.DatabaseError ? obstacle(cause, table) : cause
-    })
+  const { view, table, definition, columns } = found
+  if (found.grows) {
+    await connection.none(`CREATE OR REPLACE VIEW ${view}${optionsClause(found.options)} AS ${definition}`)
+  } else if (found.exists) {
+    await recreate(connection, found)
+  } else {
+    await connection.none(createView(view, recorded?.options ?? [], definition))
+    if (recorded) {
+      const lost = await giveBack(connection, view, recorded, columns)
+      for (const { what, column } of lost) report(`Postgres: ${what} is gone with the column ${column}`)
+      report(`Postgres: gave public.${table} back ${summary(recorded)}`)
+    }
   }
   report(`Postgres: made the view public.${table}`)
 }
 
-async function definitionOf(connection: Connection, table: string): Promise<string> {
-  const columns = await connection.any<{ name: string }>(
-    `SELECT attname AS name FROM pg_attribute
-     WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped AND NOT starts_with(attname, '_')
-     ORDER BY attnum`,
-    [tableName(table)],
-  )
-  const names = columns.map(({ name }) => identifier(name)).join(', ')
-  return `SELECT ${names} FROM ${tableName(table)} WHERE _deleted_at IS NULL`
+/** Records the view's columns: a view that has others later is its owner's. */
+async function note(connection: Connection, table: string, columns: readonly string[]): Promise<void> {
+  const record = 'UPDATE tributary.layout SET view_columns = $2::text[] WHERE table_name = $1'
+  await connection.none(record, [table, columns])
 }
 
-/** Replacing a view waits for all its readers, so it is only replaced where the definition differs. */
-async function isDefinedAs(connection: Connection, view: string, definition: string): Promise<boolean> {
-  await connection.none(`CREATE TEMP VIEW wanted AS ${definition}`)
-  const { same } = await connection.one<{ same: boolean | null }>(
-    "SELECT pg_get_viewdef(to_regclass($1)) = pg_get_viewdef('pg_temp.wanted'::regclass) AS same",
-    [view],
-  )
-  await connection.none('DROP VIEW pg_temp.wanted')
-  return same === true
-}
-
-async function recreate(connection: Connection, view: string, definition: string): Promise<void> {
-  await connection.tx(async (transaction) => {
-    const grants = await transaction.any<{ statement: string }>(
-      `SELECT format('GRANT %s ON %s TO %s%s', privilege_type, $1,
-         CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END,
-         CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END) AS statement
-       FROM pg_class, aclexplode(relacl) WHERE oid = to_regclass($1) AND grantee <> relowner`,
-      [view],
+async function recreate(connection: Connection, found: FoundView): Promise<void> {
+  const { view, table, columns, definition } = found
+  await emptyPath(connection)
+  const keepsakes = await keepsakesOf(connection, view)
+  const lost = keepsakes.statements.filter(({ column }) => column !== undefined && !columns.includes(column))
+  if (lost.length > 0) {
+    throw new SchemaError(
+      `the view public.${table} cannot be made anew: it would lose ${lost.map(({ what }) => what).join(', ')}, ` +
+        `because tributary.${table} has no such column any more; ` +
+        'run `tributary migrate --drop-views`, then `tributary migrate`, which gives back the rest',
     )
-    await transaction.none(`DROP VIEW ${view}`)
-    await transaction.none(`CREATE VIEW ${view} AS ${definition}`)
-    for (const { statement } of grants) await transaction.none(statement)
-  })
-}
-
-function obstacle(error: pg.DatabaseError, table: string): SchemaError {
-  const reason = [error.message, error.detail].filter(Boolean).join('; ')
-  return new SchemaError(`the view public.${table} cannot be made: ${reason}; ${remedyFor(error, table)}`, {
-    cause: error,
-  })
-}
-
-function remedyFor({ code }: pg.DatabaseError, table: string): string {
-  const again = 'and run `tributary migrate` again'
-  if (code === DEPENDENTS) return `drop what depends on it, ${again}, then create the dependents again`
-  if (code === NOT_A_VIEW)
-    return `rename it (ALTER TABLE public.${table} RENAME TO ${table}_before_tributary), ${again}`
-  return `remove the cause, ${again}`
+  }
+  await ownersPath(connection)
+  await connection.none(`DROP VIEW ${view}`)
+  await connection.none(createView(view, keepsakes.options, definition))
+  await giveBack(connection, view, keepsakes, columns)
 }

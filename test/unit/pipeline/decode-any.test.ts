@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { WHOLE_REQUEST } from '../../../src/pipeline/read.js'
+import { writeJson } from '../../../src/state/json.js'
 import { cdc, decode, only, refusals, TIMESTAMP } from '../../support/decoding.js'
 import { entryOf } from '../../support/entries.js'
 
@@ -59,8 +60,8 @@ describe('any contract', () => {
   })
 
   it.each([
-    '12345678901234567890',
-    '-9007199254740993',
+    '12345678901234567890.5',
+    '9'.repeat(1_001),
     '1e999',
     '-1e400',
     '1e-400',
@@ -71,7 +72,7 @@ describe('any contract', () => {
     const body = `{"events":[${event('a')},${bad},${event('c', ',"n":1e10,"t":"1e999"')}]}`
     const { changes, rejected } = decode(entryOf('contact-sync', body))
     expect(changes.map(({ key }) => key)).toEqual(['a', 'c'])
-    const message = `A number is beyond double precision, and would be changed: ${number}`
+    const message = `A number is beyond double precision, and would be changed: ${number.slice(0, 100)}`
     expect(rejected.get(1)).toMatchObject({
       reason: 'invalid_event',
       message,
@@ -80,6 +81,42 @@ describe('any contract', () => {
     expect(refusals('data-action', `{"id":"e1","type":"t","n":${number}}`)).toEqual([[0, 'invalid_event']])
     // Beside the events nobody reads it.
     expect(refusals('contact-sync', `{"n":${number},"events":[${event('a')}]}`)).toEqual([])
+  })
+
+  it('keeps whole numbers beyond 2^53 as they were sent, in the event that has them', () => {
+    const event = (id: string, more = '') => `{"id":"${id}","timestamp":"${TIMESTAMP}"${more}}`
+    const large =
+      ',"n":[12345678901234567890,1,{"__proto__":-9007199254740993}],"t":"9007199254740993","e":1e300'
+    const body = `{"n":12345678901234567890,"events":[${event('a')},${event('b', large)},${event('c', ',"n":1')}]}`
+    const { changes, rejected } = decode(entryOf('contact-sync', body))
+    expect([...rejected]).toEqual([])
+    const values = changes.map(({ state }) => state.fields.get('n')?.value)
+    expect(values[0]).toBeUndefined()
+    expect(values[2]).toBe(1)
+    expect(writeJson(values[1])).toBe('[12345678901234567890,1,{"__proto__":-9007199254740993}]')
+    expect(changes[1]?.state.fields.get('t')?.value).toBe('9007199254740993')
+    expect(changes[1]?.state.fields.get('e')?.value).toBe(1e300)
+    expect(only('data-action', '{"id":"e1","type":"t","n":9007199254740992}').fields.n).toBe(2n ** 53n)
+  })
+
+  it('names the errors of the first 1,000 bad events of a request, and rejects all of them', () => {
+    const good = { id: 'good', timestamp: TIMESTAMP }
+    const events = [...Array.from({ length: 1_500 }, () => ({ id: 7 })), good]
+    const { changes, rejected } = decode(entryOf('contact-sync', { events }))
+    expect(changes.map(({ key }) => key)).toEqual(['good'])
+    const errors = [...rejected.values()]
+    expect(errors.filter(({ reason }) => reason === 'invalid_event')).toHaveLength(1_500)
+    expect(errors.slice(0, 1_000).every((error) => error.errors.length === 2)).toBe(true)
+    expect(errors[1_000]).toMatchObject({ errors: [], message: expect.stringContaining('redrive --dry-run') })
+  })
+
+  it('refuses one where the contract wants a number that it can use', () => {
+    expect(refusals('data-action', '{"id":12345678901234567890,"type":"t"}')).toEqual([
+      [WHOLE_REQUEST, 'invalid_body'],
+    ])
+    // No text of a body stands for a number: such a string is refused because it is no Unicode text.
+    const marked = '{"id":"e1","type":"t","n":12345678901234567890,"s":"\\udc007"}'
+    expect(refusals('data-action', marked)).toEqual([[0, 'invalid_event']])
   })
 
   it.each(['[', '{"a":'])('survives 20,000 levels of %s', (open) => {

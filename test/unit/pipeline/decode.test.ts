@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { contacts, interactions } from '../../../schemas/cdc.js'
 import { contactRecords } from '../../../schemas/contact-sync.js'
+import type { SinkName } from '../../../schemas/contract.js'
 import { events } from '../../../schemas/data-action.js'
 import { CONTRACTS } from '../../../schemas/index.js'
 import { createDecoder } from '../../../src/pipeline/decode.js'
@@ -193,5 +194,36 @@ describe('contact-sync', () => {
     expect(changes.map(({ key }) => key)).toEqual(['w'])
     expect(changes[0]?.state.fields.get('firstName')?.value).toBe('😀')
     expect(rejected.get(0)).toMatchObject({ reason: 'invalid_event' })
+  })
+})
+
+describe('the fields that a contract does not name', () => {
+  const fields = (count: number) =>
+    Object.fromEntries(Array.from({ length: count }, (_, at) => [`f${at}`, at]))
+  const known = { externalId: 'x', firstName: 'Ada', lastName: 'L', email: 'a@b.c', phone: '1', status: 's' }
+  const limited = (sink: SinkName) =>
+    createDecoder({ contracts: CONTRACTS, sink, maxClockSkewMs: SKEW_MS, maxUnknownFields: 10 })
+
+  it.each(['postgres', 'mongo'] as const)('are limited for %s', (sink) => {
+    const reasons = (body: unknown, source = 'cdc') =>
+      [...limited(sink)(entryOf(source, body)).rejected.values()].map(({ reason }) => reason)
+    const event = (count: number, type = 'contact.updated') =>
+      cdc(type, { id: 'c1', ...known, ...fields(count) })
+    expect(reasons(event(10))).toEqual([])
+    expect(reasons(event(11))).toEqual(['too_many_fields'])
+    expect(reasons(event(11, 'contact.created'))).toEqual(['too_many_fields'])
+    // A tombstone keeps none of them.
+    expect(reasons(event(11, 'contact.deleted'))).toEqual([])
+    expect(reasons(cdc('contact.updated', { id: 'c1', deep: fields(1_000) }))).toEqual([])
+    const one = (id: string, count: number) => ({ id, timestamp: TIMESTAMP, ...fields(count) })
+    expect(reasons({ events: [one('a', 10), one('b', 11), one('c', 0)] }, 'contact-sync')).toEqual([
+      'too_many_fields',
+    ])
+  })
+
+  it('are limited for documents, too, and to 1,000 by default', () => {
+    const event = (count: number) => ({ id: 'd', type: 't', timestamp: TIMESTAMP, ...fields(count) })
+    expect(refusals('data-action', event(1_000))).toEqual([])
+    expect(refusals('data-action', event(1_001))).toEqual([[0, 'too_many_fields']])
   })
 })

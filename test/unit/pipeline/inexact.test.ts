@@ -1,8 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { inexactNumber } from '../../../src/pipeline/json.js'
+import { longNumbers } from '../../../src/pipeline/json.js'
 
-const HUGE = '12345678901234567890'
+const inexactNumber = (text: string) => longNumbers(text)?.inexact
+const HUGE = '12345678901234567890.5'
 
 describe('a number that a double cannot hold', () => {
   it.each([
@@ -13,6 +14,8 @@ describe('a number that a double cannot hold', () => {
     [`["\\"",{"x":[-1.5e-999]}]`, '-1.5e-999'],
     ['[1E400]', '1E400'],
     ['[0.12345678901234567890]', '0.12345678901234567890'],
+    [`[12345678901234567890,${'9'.repeat(1_001)}]`, '9'.repeat(1_001)],
+    ['[12345678901234567890.0e1000]', '12345678901234567890.0e1000'],
   ])('is found in %s', (text, number) => {
     expect(JSON.parse(text)).toBeDefined()
     expect(inexactNumber(text)).toBe(number)
@@ -27,6 +30,15 @@ describe('a number that a double cannot hold', () => {
   ])('is not seen in %s', (text) => {
     expect(JSON.parse(text)).toBeDefined()
     expect(inexactNumber(text)).toBeUndefined()
+  })
+
+  it.each([
+    ['[12345678901234567890,1.5,9007199254740992]', '12345678901234567890'],
+    ['{"9007199254740993":-9007199254740993}', '-9007199254740993'],
+    [`[${'9'.repeat(1_000)}]`, '9'.repeat(1_000)],
+    ['["12345678901234567890",9007199254740991,1e300]', undefined],
+  ])('is none where it is whole: %s', (text, large) => {
+    expect(longNumbers(text)).toEqual(large && { inexact: undefined, large })
   })
 
   it('is found among any other JSON, and never in what JavaScript has written', () => {
@@ -44,7 +56,7 @@ describe('a number that a double cannot hold', () => {
     const start = performance.now()
     const texts = ['\\\\'.repeat(500_000), '\\"'.repeat(500_000), '1e999'.repeat(200_000)]
     for (const text of texts) expect(inexactNumber(`["${text}",${HUGE}]`)).toBe(HUGE)
-    expect(inexactNumber(`[${'12345678901234560,'.repeat(60_000)}0]`)).toBeUndefined()
+    expect(inexactNumber(`[${'1234567890123456.0,'.repeat(60_000)}0]`)).toBeUndefined()
     expect(performance.now() - start).toBeLessThan(3_000)
   })
 })

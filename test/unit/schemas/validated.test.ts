@@ -123,5 +123,10 @@ describe('a validated event', () => {
   it('is refused where a number would be changed, as text as well', () => {
     const text = JSON.stringify(event({ metadata: { score: 0.5, big: '@' } })).replace('"@"', '1e999')
     expect(errors(text)).toMatchObject([{ type: 'precision' }])
+    // The contract wants a number that a double can hold, however it is written.
+    for (const score of ['12345678901234567890', '-9007199254740993']) {
+      expect(errors(text.replace('1e999', '1').replace('0.5', score))).toMatchObject([{ type: 'precision' }])
+    }
+    expect(read(text.replace('1e999', '12345678901234567890')).made).toHaveLength(1)
   })
 })

@@ -6,7 +6,7 @@ const two = (n: number) => String(n).padStart(2, '0')
 const offset = fc.oneof(
   fc.constantFrom('Z', 'z', '+00:00', '-00:00'),
   fc
-    .tuple(fc.constantFrom('+', '-'), fc.nat(23), fc.nat(59))
+    .tuple(fc.constantFrom('+', '-'), fc.nat(15), fc.nat(59))
     .map(([sign, hours, minutes]) => `${sign}${two(hours)}:${two(minutes)}`),
 )
 const second = fc
@@ -37,6 +37,21 @@ describe('parseTimestamp', () => {
     expect(parseTimestamp('1969-12-31T23:59:59.999999Z')).toBe(-1)
   })
 
+  it('reads an offset without its colon, and one without minutes', () => {
+    const sign = fc.constantFrom('+', '-')
+    fc.assert(
+      fc.property(text, sign, fc.nat(15), fc.nat(59), ([local, separator], sign, hours, minutes) => {
+        const at = local.replace('T', separator)
+        const whole = `${sign}${two(hours)}:`
+        expect(parseTimestamp(`${at}${sign}${two(hours)}${two(minutes)}`)).toBe(
+          parseTimestamp(`${at}${whole}${two(minutes)}`),
+        )
+        expect(parseTimestamp(`${at}${sign}${two(hours)}`)).toBe(parseTimestamp(`${at}${whole}00`))
+      }),
+    )
+    expect(parseTimestamp('1970-01-01 01:00:00+0100')).toBe(0)
+  })
+
   it('reads a leap second as the first moment of the next minute', () => {
     const next = Date.parse('2017-01-01T00:00:00Z') * 1_000
     expect(parseTimestamp('2016-12-31T23:59:60Z')).toBe(next)
@@ -55,8 +70,15 @@ describe('parseTimestamp', () => {
     ['2026-01-01T23:60:00Z', 'minute 60'],
     ['2026-01-01T23:59:61Z', 'second 61'],
     ['2026-01-01T00:00:00', 'no offset'],
-    ['2026-01-01T00:00:00+0100', 'an offset without its colon'],
-    ['2026-01-01T00:00:00+01', 'an offset without minutes'],
+    ['2026-01-01T00:00:00+1', 'an offset of one digit'],
+    ['2026-01-01T00:00:00+010', 'an offset of three digits'],
+    ['2026-01-01T00:00:00+01:0', 'a minute of one digit in the offset'],
+    ['2026-01-01T00:00:00+01:', 'an offset that ends with its colon'],
+    ['2026-01-01T00:00:00+01:00:00', 'an offset with seconds'],
+    ['2026-01-01T00:00:00+01000', 'an offset of five digits'],
+    ['2026-01-01T00:00:00 +01:00', 'a space before the offset'],
+    ['2026-01-01T00:00:00+16:00', 'an offset of 16 hours'],
+    ['2026-01-01T00:00:00+23:59', 'an offset that Postgres does not read'],
     ['2026-01-01T00:00:00+24:00', 'offset of 24 hours'],
     ['2026-01-01T00:00:00+00:60', 'offset of 60 minutes'],
     ['2026-01-01T00:00:00.Z', 'a point and no digits'],

@@ -14,6 +14,7 @@ const HOSTILE =
   '__proto__ constructor _id _tributary _bsontype toBSON processed_at schema_version $set $ref $id a.b 7 id'
 const name = fc.oneof(fc.constantFrom('', 'a', 'b', ...HOSTILE.split(' ')), fc.string({ unit: 'binary' }))
 const number = fc.constantFrom(0, -0, 2 ** 31, -(2 ** 31), 2 ** 40, 2 ** 53, 1e300, 5e-324, -1.5)
+const isSafe = (whole: bigint) => whole <= 2n ** 53n && whole >= -(2n ** 53n)
 const json = fc.letrec<{ value: unknown }>((tie) => ({
   value: fc.oneof(
     { maxDepth: 4, withCrossShrink: true },
@@ -21,6 +22,7 @@ const json = fc.letrec<{ value: unknown }>((tie) => ({
       fc.constant(null),
       fc.boolean(),
       number,
+      fc.bigInt({ min: -(10n ** 34n) + 1n, max: 10n ** 34n - 1n }).filter((whole) => !isSafe(whole)),
       fc.double({ noNaN: true }),
       fc.string({ unit: 'binary' }),
     ),
@@ -72,6 +74,48 @@ describe.each([
       { numRuns: 500 },
     )
   })
+})
+
+test.each([
+  [2 ** 31 - 1, 'int'],
+  [2 ** 31, 'long'],
+  [-(2 ** 31) - 1, 'long'],
+  [2 ** 53, 'long'],
+  [2n ** 53n + 1n, 'long'],
+  [2n ** 63n - 1n, 'long'],
+  [2n ** 63n, 'decimal'],
+  [10n ** 34n - 1n, 'decimal'],
+  [2 ** 60, 'double'],
+  [1e300, 'double'],
+  [1.5, 'double'],
+  [-0, 'double'],
+])('the number %s is of the type %s', (number, type) => {
+  const typed = (value: unknown) => {
+    const document = toDocument(contacts, 'k', snapshot('v1', [['n', value]]), new ObjectId(), new Date())
+    const n = BSON.deserialize(BSON.serialize(document), { promoteValues: false }).n
+    return Array.isArray(n) ? n[0].at : n
+  }
+  const types: Record<string, unknown> = {
+    int: BSON.Int32,
+    long: BSON.Long,
+    decimal: BSON.Decimal128,
+    double: BSON.Double,
+  }
+  expect(typed(number)).toBeInstanceOf(types[type])
+  expect(String(typed(number))).toBe(String(number))
+  expect(typed([{ at: number }])).toBeInstanceOf(types[type])
+})
+
+test('what another program wrote is written again as it was', () => {
+  const theirs = {
+    long: BSON.Long.fromString('9223372036854775807'),
+    decimal: BSON.Decimal128.fromString('7'),
+    date: new Date(0),
+    id: new ObjectId(),
+  }
+  const { state } = fromDocument(contacts, { _id: 'k', theirs, ...theirs })
+  const { _tributary, ...again } = toDocument(contacts, 'k', state, new ObjectId(), new Date())
+  expect(BSON.serialize(again)).toEqual(BSON.serialize({ _id: 'k', theirs, ...theirs }))
 })
 
 test('a field keeps its name where that is free', () => {
@@ -143,6 +187,7 @@ describe('a change is refused', () => {
     ['a NUL in a nested name', 'meta', [{ 'a\0b': 1 }]],
     ['a type of the driver', 'meta', { deep: { _bsontype: 'ObjectId' } }],
     ['a reference', 'meta', [{ $ref: 'contact.json', $id: 1 }]],
+    ['a whole number of 35 digits', 'meta', [10n ** 34n]],
     ['too many levels', 'meta', nested(96)],
     ['far too many levels', 'meta', nested(100_000)],
   ])('for %s', (_, field, value) => {

@@ -5,7 +5,7 @@ import { type Column, Layout } from '../../../../src/sinks/postgres/layout.js'
 import { join, patch, snapshot, tombstone } from '../../../../src/state/state.js'
 import { makeVersion } from '../../../../src/state/version.js'
 
-const column = (name: string, kind: Column['kind']): Column => ({ name, type: 'any', kind })
+const column = (name: string, kind: Column['kind']): Column => ({ name, type: 'any', base: 'any', kind })
 const scalar = (value: unknown) => encodeValue(column('c', 'scalar'), value)
 const json = (value: unknown) => encodeValue(column('c', 'json'), value)
 const array = (value: unknown) => encodeValue(column('c', 'array'), value)

@@ -7,6 +7,7 @@ import type { Version } from '../../../../src/state/version.js'
 const column = (name: string, field?: string): Column => ({
   name,
   type: 'text',
+  base: 'text',
   kind: 'scalar',
   ...(field !== undefined && { field }),
 })
