@@ -102,8 +102,9 @@ class CopySink implements PostgresSink {
         this.layouts = await this.readLayouts(signal)
       } catch (error) {
         if (!(error instanceof SchemaError)) throw error
-        // A person will correct it; until then the events stay pending.
-        throw new TransientError(error.message, { cause: error })
+        // A person will correct it; until then the table's events stay pending, and those of other tables go on.
+        const suspicion = { code: 'schema', refusal: undefined }
+        throw new TransientError(error.message, { cause: error, suspicion })
       }
     }
   }

@@ -9,7 +9,6 @@ const NEVER = new AbortController().signal
 beforeEach(() => void vi.useFakeTimers({ toFake: ['performance'] }))
 afterEach(() => void vi.useRealTimers())
 
-/** An event: its key, and its table. */
 interface Item {
   readonly key: number
   readonly table: string
