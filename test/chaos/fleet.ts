@@ -109,7 +109,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
       close: async (moveTo) => {
         await close()
         await Promise.all([...servers.values()].map((server) => server.kill()))
-        // Where it is, the next run of the tests would take it for a leftover.
+        // Where it is, the next run of the tests would stop it as a server of a killed run.
         if (moveTo !== undefined) renameSync(folder, moveTo)
         await own.end()
       },

@@ -108,7 +108,7 @@ function judgeSink(sink: Sink, trial: Case, find: Find): SinkAccount {
     const entry = trial.observed.get(ref)
     for (const fate of due.fates.get(ref) ?? []) {
       const deadLettered = letters.get(placeOf(ref, fate.index))?.length ?? 0
-      const isPending = entry !== undefined && trial.unsettled[sink](entry, fate.index)
+      const isPending = entry !== undefined && trial.unacknowledged[sink](entry, fate.index)
       place(account, deadLettered, copiesOf(fate), isPending, `${ref} [${fate.index}]`, tell)
     }
   }

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Service } from '../../src/dev/services/service.js'
-import { NOBODY, readBacklog } from '../../src/edge/backlog.js'
+import { NO_GROUP, readBacklog } from '../../src/edge/backlog.js'
 import { findWeaknesses, readMemory } from '../../src/stream/memory.js'
 import { newEntry } from '../support/entries.js'
 import { memorySink } from '../support/memory-sink.js'
@@ -33,7 +33,7 @@ describe('the backlog', () => {
     await append(stream, 500)
     await sleep(50)
     const { bytes, groups } = await readBacklog(stream.redis, stream.keys, NONE)
-    expect(groups).toMatchObject([{ group: NOBODY, entries: 500, bytes }])
+    expect(groups).toMatchObject([{ group: NO_GROUP, entries: 500, bytes }])
     expect(bytes).toBe(Number(await stream.redis.call('MEMORY', 'USAGE', stream.first.events)))
     expect(groups[0]?.ageMs).toBeGreaterThanOrEqual(50)
   })
