@@ -37,7 +37,7 @@ const SETTINGS: Readonly<Record<string, string>> = {
   REPLAY_WINDOW_MS: '10000',
   TRIM_EVERY_MS: '2000',
   MEASURE_EVERY_MS: '1000',
-  // Nobody runs them yet, and a group that nobody reads would keep everything in the log.
+  // No worker of these groups exists yet, and a group without a worker would keep everything in the log.
   SINKS_NOT_RUN: 'interactions',
 }
 

@@ -66,7 +66,7 @@ function judgeLog(trial: Case, find: Find): void {
 function judgeEntry(ref: string, entry: Entry, { sent, maxClockSkewMs }: Case, find: Find): void {
   const hash = hashOf(entry.body)
   if (!sent.bodies.has(hash)) {
-    find('stranger', `${ref} is in the log, and nobody has sent it`)
+    find('stranger', `${ref} is in the log, and the chaos run has not sent it`)
     return
   }
   const letter = sent.bodies.get(hash)

@@ -161,7 +161,7 @@ describe('finds', () => {
     expect(kinds(judge({ ...trial, records: [...rest, { ...first, value: '{}' }] }))).toEqual(['different'])
   })
 
-  test('refusals that were answered and not kept, odd answers, and entries that nobody has sent', () => {
+  test('refusals that were answered and not kept, odd answers, and entries that the run has not sent', () => {
     const trial = goodCase()
     trial.sent.byAnswer['400 malformed_json'] = 1
     expect(kinds(judge(trial))).toEqual(['lost'])

@@ -68,7 +68,7 @@ async function replicasOf(url: string, prefix: string) {
   return { replicas, turns, trouble, seen }
 }
 
-/** The turns from now on, once there are so many. */
+/** The turns from now on, once there are this many. */
 async function nextTurns(turns: readonly Turn[], count: number, timeoutMs = 30_000): Promise<Turn[]> {
   const from = turns.length
   await until(() => turns.length >= from + count, timeoutMs)

@@ -13,7 +13,7 @@ const streams = streamsOfThisFile()
 const NONE: ReadonlySet<string> = new Set()
 const entry = newEntry('cdc', { pad: 'x'.repeat(500) })
 
-/** Appends so many entries, to all partitions alike. @returns the ids of the first partition */
+/** Appends `count` entries, spread evenly over the partitions. @returns the ids of the first partition */
 async function append({ producer }: TestStream, count: number): Promise<string[]> {
   const ids: string[] = []
   for (let left = count; left > 0; left -= 100) {
@@ -27,7 +27,7 @@ const read = ({ redis }: TestStream, key: string, group: string, count: number) 
   redis.xreadgroup('GROUP', group, 'c', 'COUNT', count, 'STREAMS', key, '>')
 
 describe('the backlog', () => {
-  it('is nothing before the first request, and all that nobody has a group for', async () => {
+  it('is nothing before the first request, and everything while there is no group', async () => {
     const stream = await streams()
     expect(await readBacklog(stream.redis, stream.keys, NONE)).toMatchObject({ bytes: 0 })
     await append(stream, 500)

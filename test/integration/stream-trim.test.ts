@@ -143,7 +143,7 @@ describe('what a group needs', () => {
     expect(trimmed).toBeGreaterThan(1_000)
   })
 
-  test('of a stream that nobody has read is everything', async () => {
+  test('of a stream that no worker has read is everything', async () => {
     const stream = await open()
     await append(stream, 3 * BLOCK)
     expect(await trimmer(stream, { maxBytes: 1 }).run(NEVER)).toMatchObject({ removed: 0, needs: [] })

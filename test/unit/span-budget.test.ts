@@ -103,7 +103,7 @@ describe('what is lost', () => {
     vi.useRealTimers()
   })
 
-  it('is told once a minute, with all that has come together', () => {
+  it('is logged once a minute, with all losses since the last line', () => {
     const { log, lines } = recordedLog()
     const losses = new Losses(log)
     losses.add(1, 'spans to c:1', 'first')

@@ -176,7 +176,7 @@ describe('several schemes', () => {
     }
   })
 
-  it('that are none at all let nobody in', () => {
+  it('that are none at all accept no request', () => {
     expect(judge(createAuthenticator({ schemes: [], secrets: ['s'] }, true), {}, body)).toBeDefined()
   })
 })
