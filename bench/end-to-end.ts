@@ -44,7 +44,7 @@ export const endToEndSuite: Suite = {
   name: 'end-to-end',
   about:
     'Open loop: requests of 700 B are due at a steady rate, and times count from when they were due. Generator, edge, Redis, ' +
-    'workers and stores share the machine. Receive-to-commit is what the workers tell of the last minute, from the ' +
+    'workers and stores share the machine. Receive-to-commit is what the workers report for the last minute, from the ' +
     'receipt in Redis to the acknowledgement behind the commit; every acknowledged event is looked up in the stores ' +
     'afterwards. The last two rows offer more than the machine can do: the edge, and MongoDB.',
   async run({ fixture, quick, say }) {
@@ -130,11 +130,11 @@ function figuresOf(
     'MongoDB p50 ms': lag.mongo?.p50,
     'MongoDB p99 ms': lag.mongo?.p99,
     'MongoDB p99.9 ms': lag.mongo?.p999,
-    'settled after s': drainSeconds,
+    'acknowledged after s': drainSeconds,
   }
 }
 
-/** Waits until every group has settled everything. @returns how long that took from the end of the load, in s */
+/** Waits until every group has acknowledged everything. @returns how long that took from the end of the load, in s */
 async function drained(fixture: Fixture, groups: readonly string[], since: number): Promise<number> {
   while (performance.now() - since < DRAIN_MS) {
     const figures = await Promise.all(

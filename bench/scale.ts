@@ -137,7 +137,7 @@ function residentOver({ residentAtMb }: Drain): Figures {
 }
 
 function figuresOf(drain: Drain): Figures {
-  return { ...drainFigures(drain), 'settled after s': drain.seconds }
+  return { ...drainFigures(drain), 'acknowledged after s': drain.seconds }
 }
 
 async function usedMemory({ client }: Fixture): Promise<number> {

@@ -26,13 +26,14 @@ interface Field {
   /** Of a backlog for workers that can do it all. */
   readonly count: number
   readonly rounds: number
-  /** Empties the store, or just settles it. */
+  /** Empties the store. */
   readonly clear: () => Promise<void>
-  readonly settle: () => Promise<void>
+  /** Writes everything to disk, where the store has a command for that. */
+  readonly checkpoint: () => Promise<void>
   readonly say: (line: string) => void
 }
 
-/** A contact's life: told, told again, changed. And contacts that are told of again and again. */
+/** Backlogs that follow each other: new contacts, the same events again, changes. And contacts with many events each. */
 const LIVES: readonly (readonly ((run: string, count: number) => Backlog)[])[] = [
   [newKeys, duplicates, patches],
   [hotKeys],
@@ -43,7 +44,7 @@ const LIVES: readonly (readonly ((run: string, count: number) => Backlog)[])[] =
  * left. @returns a case for each part of a life
  */
 async function compare(
-  { fixture, workers, count, rounds, clear, settle, say }: Field,
+  { fixture, workers, count, rounds, clear, checkpoint, say }: Field,
   about: string,
 ): Promise<Case[]> {
   const cases = new Map<string, Map<string, Run[]>>()
@@ -55,7 +56,7 @@ async function compare(
         const backlog = make(keys, Math.ceil(count * worker.share))
         const title = `${about}, ${backlog.title}`
         await fixture.flush()
-        await settle()
+        await checkpoint()
         const run = await runWorker(fixture, worker, backlog)
         say(describeRun(title, RATE, worker.name, run))
         const runs = cases.get(title) ?? new Map<string, Run[]>()
@@ -81,7 +82,7 @@ export const postgresSuite: Suite = {
     const ceiling = (await hasPsql(say)) ? [psqlCeiling(tables)] : []
     if (ceiling.length === 0) say('  left out: psql, which is not on PATH and cannot be installed')
     const slow = quick ? 0.1 : 0.05
-    const field = { fixture, rounds: 1, clear: tables.clear, settle: tables.settle, say }
+    const field = { fixture, rounds: 1, clear: tables.clear, checkpoint: tables.checkpoint, say }
     try {
       return await compare(
         {
@@ -114,11 +115,11 @@ export const mongoSuite: Suite = {
     const client = new MongoClient(fixture.mongo.url)
     const ours = () => documentMarks(client, DATABASES.state, 'state.contacts')
     const theirs = () => documentMarks(client, 'bench', 'contacts')
-    const settle = async () => undefined
+    const checkpoint = async () => undefined
     try {
       return await compare(
         {
-          ...{ fixture, rounds: 1, clear: () => clearDocuments(client), settle, say },
+          ...{ fixture, rounds: 1, clear: () => clearDocuments(client), checkpoint, say },
           count: quick ? 2_000 : 5_000,
           workers: [
             tributary('mongo', ours),

@@ -66,7 +66,7 @@ export const cdc = defineContract({
   summary: 'Changes of contacts and interactions, one a request',
   path: '/webhook/cxone',
   authentication: NICE_SIGNATURE,
-  tellsMissing: true,
+  reportsMissingSignature: true,
   sinks: ['postgres', 'mongo'],
   entities: [contacts, interactions],
   body: Event,

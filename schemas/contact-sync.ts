@@ -20,7 +20,7 @@ export const contactSync = defineContract({
   summary: 'Whole contacts, many a request',
   path: '/webhook',
   authentication: NICE_SIGNATURE,
-  tellsMissing: true,
+  reportsMissingSignature: true,
   sinks: ['postgres', 'mongo'],
   entities: [contactRecords],
   body: Type.Object({

@@ -62,7 +62,7 @@ export interface Contract {
   /** How a request is authenticated; the configuration may choose another way. */
   readonly authentication: Authentication
   /** Whether a missing signature gets another answer than a wrong one. */
-  readonly tellsMissing: boolean
+  readonly reportsMissingSignature: boolean
   readonly sinks: readonly SinkName[]
   /** Entities that its events are about. */
   readonly entities: readonly Entity[]

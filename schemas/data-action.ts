@@ -38,7 +38,7 @@ export const dataAction = defineContract({
   summary: 'Any JSON object with id and type, kept as a document',
   path: '/webhook/cxone-dataaction',
   authentication: NICE_SIGNATURE,
-  tellsMissing: true,
+  reportsMissingSignature: true,
   sinks: ['mongo'],
   entities: [events],
   body: Event,

@@ -40,7 +40,7 @@ export const interactionUpdate = defineContract({
   summary: 'Attributes of an interaction, to be written back to CXone',
   path: '/webhook/cxone-interactions',
   authentication: NICE_SIGNATURE,
-  tellsMissing: true,
+  reportsMissingSignature: true,
   sinks: ['interactions'],
   entities: [],
   body: Event,

@@ -40,7 +40,7 @@ export const validated = defineContract({
   summary: 'Data actions, validated to the last field, for the clean feed',
   path: '/webhooks/cxone-data-actions',
   authentication: { scheme: 'hmac', header: 'X-CXone-Signature', encoding: 'hex', prefix: '' },
-  tellsMissing: false,
+  reportsMissingSignature: false,
   sinks: ['feed'],
   entities: [],
   // The edge accepts any JSON: all its errors go into one dead letter, not into an answer.

@@ -3,24 +3,24 @@ import { cdc } from '../../schemas/cdc.js'
 import { contactSync } from '../../schemas/contact-sync.js'
 import type { RequestRecipe } from './plan.js'
 
-/** With which all requests of a bench are signed. */
+/** The secret that signs all requests of a bench. */
 export const SECRET = 'bench-secret'
 
 /** What an event of a bench does to its contact. */
-export interface Telling {
+export interface ContactEvent {
   readonly operation: 'created' | 'updated'
   /** Of the contact. */
   readonly key: string
-  /** Which telling it is, from 0: a later one is newer, and its number stands in `externalId`. */
+  /** Number of the event, from 0: a higher one is newer. The contact's `externalId` contains it. */
   readonly turn: number
 }
 
-/** When the first telling happened: in the past, so that none of them lies in the future. */
+/** Time of the first event: in the past, so that no event lies in the future. */
 const BEGIN_MS = Date.UTC(2026, 0, 1)
 const FIRST_NAMES = ['Ada', 'Alan', 'Barbara', 'Edsger', 'Grace', 'Katherine', 'Ken', 'Margaret']
 const LAST_NAMES = ['Dijkstra', 'Hamilton', 'Hopper', 'Johnson', 'Liskov', 'Lovelace', 'Thompson', 'Turing']
 
-/** The marker in a row that tells which telling it has. */
+/** The `externalId` that an event writes: it shows which event a row has. */
 export function markOf(turn: number): string {
   return `CRM-${turn}`
 }
@@ -34,7 +34,7 @@ export interface BodySize {
 }
 
 /** The body of a webhook about a contact. About 1.5 us. */
-export function contactBody({ operation, key, turn }: Telling, { bytes, fields = 0 }: BodySize): string {
+export function contactBody({ operation, key, turn }: ContactEvent, { bytes, fields = 0 }: BodySize): string {
   const micros = String(turn % 1_000).padStart(3, '0')
   const timestamp = new Date(BEGIN_MS + Math.floor(turn / 1_000)).toISOString().replace('Z', `${micros}Z`)
   const head = `{"webhookId":"wh-4711","eventType":"contact.${operation}","timestamp":"${timestamp}","eventData":{"id":"${key}","externalId":"${markOf(turn)}","phone":"+1-555-0${turn % 1_000}"`

@@ -34,7 +34,7 @@ export interface RequestRecipe {
   readonly signed: boolean
   /** First part of all keys. */
   readonly run: string
-  /** `fresh`: no two requests are the same · `pool`: so many different ones, made before, again and again. */
+  /** `fresh`: no two requests are the same · a number: this many different requests, made before and repeated. */
   readonly variety: 'fresh' | number
 }
 
@@ -48,9 +48,9 @@ export interface LoadReport {
   readonly acknowledged: number
   /** Whether request n was acknowledged, a byte each; only of `fresh` ones. */
   readonly flags: Uint8Array
-  /** Requests that got no answer, or none in time: nobody knows where they are. */
+  /** Requests without an answer in time: their events may be in the log or not. */
   readonly unanswered: number
-  /** Due, and not sent before the end, because nothing was answered. */
+  /** Requests that were due but not sent before the end, because earlier ones had no answer. */
   readonly unsent: number
   /** Of answers 202 in the counted time; see `Durations`. */
   readonly durations: Uint32Array

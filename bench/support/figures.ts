@@ -40,8 +40,8 @@ export interface Case {
 }
 
 /**
- * Runs subjects in turn, round by round: what the machine does besides strikes all of them.
- * @param say is told of each run
+ * Runs subjects in turn, round by round: other load on the machine affects all of them.
+ * @param say called with a line for each run
  */
 export async function inTurn(
   title: string,

@@ -38,7 +38,7 @@ export interface Fixture {
   end(): Promise<void>
 }
 
-/** Starts the servers and migrates. @param say is told what takes time */
+/** Starts the servers and migrates. @param say called with a line before each slow step */
 export async function openFixture(say: (line: string) => void): Promise<Fixture> {
   const own = ownServers(say)
   const home = { home: resolve(ROOT, '.tributary') }

@@ -8,7 +8,7 @@ export interface SuiteContext {
   readonly quick: boolean
   /** Folder of another built checkout, to compare this one with. */
   readonly against?: string | undefined
-  /** Is told, a line at a time, what has come out. */
+  /** Called with a line for each result. */
   readonly say: (line: string) => void
 }
 

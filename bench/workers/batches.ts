@@ -8,12 +8,12 @@ import { type Backlog, bodyOf } from './workload.js'
 export const BATCH = 500
 
 /** What the worker brings to a sink of a backlog, batch by batch: for the ceilings, which have it all before. */
-export function* batchesOf(sink: 'postgres' | 'mongo', { count, telling }: Backlog): Iterable<Change[]> {
+export function* batchesOf(sink: 'postgres' | 'mongo', { count, eventAt }: Backlog): Iterable<Change[]> {
   const decode = createDecoder({ contracts: CONTRACTS, sink, maxClockSkewMs: 0 })
   const now = Date.now()
   for (let first = 0; first < count; first += BATCH) {
     const changes = Array.from({ length: Math.min(BATCH, count - first) }, (_, i) => {
-      const body = Buffer.from(bodyOf(telling(first + i)))
+      const body = Buffer.from(bodyOf(eventAt(first + i)))
       const id = `${now}-${first + i}`
       return decode({ partition: 0, id, source: 'cdc', delivery: '', trace: '', body }).changes
     })

@@ -9,7 +9,7 @@ import type { Backlog } from './workload.js'
 
 /**
  * The ceiling of the MongoDB worker: the driver's own unordered bulkWrite of the very same operations, batch by batch.
- * They are made before; nothing is read, and nobody else may write meanwhile.
+ * The operations are made before the clock starts. It reads nothing, and no other process may write meanwhile.
  * @returns events a second; `undefined` where there is nothing to write
  */
 export async function runDriver(url: string, backlog: Backlog): Promise<number | undefined> {

@@ -15,7 +15,7 @@ export interface Tables {
   /** Empties all tables, and writes everything to disk: each run begins alike. */
   clear(): Promise<void>
   /** Writes everything to disk. */
-  settle(): Promise<void>
+  checkpoint(): Promise<void>
   /** The marker of each row, by its key. */
   marks(table: 'tributary.contacts' | 'bench.contacts'): Promise<Map<string, string>>
   end(): Promise<void>
@@ -31,7 +31,7 @@ export async function openTables(url: string): Promise<Tables> {
       await client.query(`TRUNCATE ${TABLES}`)
       await client.query('CHECKPOINT')
     },
-    settle: async () => void (await client.query('CHECKPOINT')),
+    checkpoint: async () => void (await client.query('CHECKPOINT')),
     marks: async (table) => {
       const { rows } = await client.query<[string, string]>({
         text: `SELECT id, external_id FROM ${table}`,

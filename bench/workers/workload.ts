@@ -1,7 +1,7 @@
 import { cdc } from '../../schemas/cdc.js'
 import type { NewEntry } from '../../src/stream/entry.js'
 import { createProducer } from '../../src/stream/producer.js'
-import { type BodySize, contactBody, markOf, type Telling } from '../load/bodies.js'
+import { type BodySize, type ContactEvent, contactBody, markOf } from '../load/bodies.js'
 import { type Fixture, KEYS } from '../support/fixture.js'
 
 /** Of a `contact.created`. */
@@ -16,7 +16,7 @@ export interface Backlog {
   readonly title: string
   readonly count: number
   /** The n-th event, from 0. */
-  telling(n: number): Telling
+  eventAt(n: number): ContactEvent
 }
 
 /** Where the keys of a run begin; a fresh one has nothing in the stores. */
@@ -27,47 +27,47 @@ export function newKeys(run: KeyPrefix, count: number): Backlog {
   return {
     title: 'new keys',
     count,
-    telling: (n) => ({ operation: 'created', key: `${run}-${n}`, turn: n }),
+    eventAt: (n) => ({ operation: 'created', key: `${run}-${n}`, turn: n }),
   }
 }
 
-/** Everything that {@link newKeys} told is told again. */
+/** The events of {@link newKeys} once more. */
 export function duplicates(run: KeyPrefix, count: number): Backlog {
   return { ...newKeys(run, count), title: 'all duplicates' }
 }
 
-/** Two fields of each contact that {@link newKeys} told change. */
+/** Changes two fields of each contact of {@link newKeys}. */
 export function patches(run: KeyPrefix, count: number): Backlog {
   return {
     title: 'patches',
     count,
-    telling: (n) => ({ operation: 'updated', key: `${run}-${n}`, turn: count + n }),
+    eventAt: (n) => ({ operation: 'updated', key: `${run}-${n}`, turn: count + n }),
   }
 }
 
-/** Every contact is told of a hundred times, in turn. */
+/** A hundred events for each contact, in turn. */
 export function hotKeys(run: KeyPrefix, count: number): Backlog {
   const keys = Math.ceil(count / 100)
   return {
     title: 'hot keys (1 %)',
     count,
-    telling: (n) => ({ operation: 'created', key: `${run}-${n % keys}`, turn: n }),
+    eventAt: (n) => ({ operation: 'created', key: `${run}-${n % keys}`, turn: n }),
   }
 }
 
 /** The marker that each contact has in the end, by its key. */
-export function expected({ count, telling }: Backlog): Map<string, string> {
+export function expected({ count, eventAt }: Backlog): Map<string, string> {
   const marks = new Map<string, string>()
   for (let n = 0; n < count; n++) {
-    const { key, turn } = telling(n)
+    const { key, turn } = eventAt(n)
     marks.set(key, markOf(turn))
   }
   return marks
 }
 
 /** The body of an event as CXone sends it. */
-export function bodyOf(telling: Telling, size = BODY): string {
-  return contactBody(telling, size)
+export function bodyOf(event: ContactEvent, size = BODY): string {
+  return contactBody(event, size)
 }
 
 /** How a backlog is put into the log. */
@@ -87,7 +87,7 @@ export async function append(fixture: Fixture, backlog: Backlog, options: Append
     source: cdc.name,
     delivery: '',
     trace: Math.floor((n + 1) * traced) > Math.floor(n * traced) ? TRACED : '',
-    body: Buffer.from(bodyOf(backlog.telling(n), size), 'latin1'),
+    body: Buffer.from(bodyOf(backlog.eventAt(n), size), 'latin1'),
   })
   for (let first = 0; first < backlog.count; first += APPEND) {
     const count = Math.min(APPEND, backlog.count - first)

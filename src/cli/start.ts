@@ -3,6 +3,7 @@ import type { Role } from '../../workers/role.js'
 import { environment, readConfig } from '../config.js'
 import { chooseHttp } from '../edge/http/choose.js'
 import { startAdmin } from '../ops/admin.js'
+import { allocateYoung } from '../ops/garbage.js'
 import { openStatusPage } from '../ops/status.js'
 import { createLifecycle } from '../shutdown.js'
 import { createLog } from '../telemetry/log.js'
@@ -36,6 +37,7 @@ async function startRoles(names: string[]): Promise<void> {
   if (unknown.length > 0) {
     throw new Error(`There is no role ${unknown.join(', ')}: choose from ${ROLES.join(', ')}`)
   }
+  allocateYoung()
   const config = readConfig(environment())
   const http = names.includes('edge') ? chooseHttp(config.EDGE_HTTP).name : undefined
   const log = createLog(config.LOG_LEVEL, names.join(','))

@@ -4,7 +4,7 @@ import type { RedisClient } from '../stream/redis.js'
 
 /** The backlog of one group over all partitions; all figures but the age are estimates. */
 export interface GroupBacklog {
-  /** {@link NOBODY} for streams that have no group. */
+  /** {@link NO_GROUP} for streams that have no group. */
   readonly group: string
   /** Entries that the group has not read or not acknowledged. */
   readonly entries: number
@@ -28,7 +28,7 @@ export interface Backlog {
 }
 
 /** Group name for the entries of a stream that has no group yet. */
-export const NOBODY = ''
+export const NO_GROUP = ''
 
 /**
  * Estimates the backlog. Costs Redis as much as a `glance` (see `Precision`): it reads no bodies.
@@ -43,7 +43,7 @@ export async function readBacklog(
   const groups = new Map<string, GroupBacklog>()
   let bytes = 0
   for (const stream of await readLag(redis, partitions, 'glance')) {
-    const lags = stream.hasGroups ? stream.groups : [unread(NOBODY, stream)]
+    const lags = stream.hasGroups ? stream.groups : [unread(NO_GROUP, stream)]
     const parts = lags.filter(({ group }) => !ignored.has(group)).map((lag) => backlogOf(lag, stream))
     bytes += Math.max(0, ...parts.map((part) => part.bytes))
     for (const part of parts) {

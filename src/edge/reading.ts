@@ -1,6 +1,6 @@
 import type { Memory } from '../stream/memory.js'
 import type { Limit, Reading } from './admission.js'
-import { type Backlog, type GroupBacklog, NOBODY } from './backlog.js'
+import { type Backlog, type GroupBacklog, NO_GROUP } from './backlog.js'
 import type { DrainRate } from './drain-rate.js'
 
 /** How much backlog is allowed. */
@@ -81,7 +81,7 @@ function explainGroups(groups: readonly GroupBacklog[], tightest: Limit | undefi
   }
   const { group, entries, bytes, ageMs } = behind
   const what = `${Math.round(entries)} entries, ${megabytes(bytes)}, the oldest ${Math.round(ageMs / 1_000)} s old`
-  if (group === NOBODY)
+  if (group === NO_GROUP)
     return `No worker has ever read them (${what}). Start the workers: tributary start --help.`
   return `The group ${group} is behind by ${what}. Start more of its workers, or read in their log what stops them.`
 }

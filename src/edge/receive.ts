@@ -41,8 +41,8 @@ export function receiver(
   tracing: Tracing,
   record?: RecordRequest,
 ) {
-  const { name: source, path: route, tellsMissing } = contract
-  const { headers, check, repeated } = createAuthenticator(access, tellsMissing)
+  const { name: source, path: route, reportsMissingSignature } = contract
+  const { headers, check, repeated } = createAuthenticator(access, reportsMissingSignature)
   return (request: HttpRequest) => {
     const context = new RequestContext(request, traffic, record)
     const head = readHead(request, headers)

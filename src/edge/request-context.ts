@@ -13,7 +13,7 @@ export class RequestContext implements RequestWatcher {
   /** Unset as soon as the request must not be used any more. */
   #request: HttpRequest | undefined
   readonly #begun = performance.now()
-  #held = 0
+  #bodyBytes = 0
   #queued = false
   #slow: NodeJS.Timeout | undefined
   /** Its spans, where the request is traced. */
@@ -41,14 +41,14 @@ export class RequestContext implements RequestWatcher {
    */
   hold(bytes: number): boolean {
     const fits = this.traffic.hold(bytes, this)
-    if (fits) this.#held += bytes
+    if (fits) this.#bodyBytes += bytes
     return fits
   }
 
   /** Stops to count the memory of the body, which is not kept. */
   release(): void {
-    this.traffic.release(this.#held)
-    this.#held = 0
+    this.traffic.release(this.#bodyBytes)
+    this.#bodyBytes = 0
   }
 
   /** Answers 408 unless the request is {@link queue}d or answered within this time from the first call on, in ms. */
@@ -56,7 +56,7 @@ export class RequestContext implements RequestWatcher {
     if (!this.open) return
     this.#slow ??= setTimeout(() => this.refuse('body_too_slow'), ms)
     // A request that holds no memory yet cannot free any.
-    if (this.#held > 0) this.traffic.arriving.add(this)
+    if (this.#bodyBytes > 0) this.traffic.arriving.add(this)
   }
 
   /** Refuses a body that is still arriving, to free its memory for newer ones. */

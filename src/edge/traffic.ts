@@ -41,14 +41,14 @@ export class Traffic {
   readonly arriving = new Set<Arriving>()
   connections = 0
   turnedAway = 0
-  #held = 0
+  #bodyBytes = 0
 
   /** @param bufferBytes maximum memory for bodies, in bytes */
   constructor(readonly bufferBytes: number) {}
 
   /** Whether no further body fits. */
   get full(): boolean {
-    return this.#held >= this.bufferBytes && this.arriving.size === 0
+    return this.#bodyBytes >= this.bufferBytes && this.arriving.size === 0
   }
 
   /**
@@ -56,23 +56,23 @@ export class Traffic {
    * that have been arriving for longer, so that a few slow senders cannot keep all others out.
    */
   hold(bytes: number, holder: Arriving): boolean {
-    while (this.#held + bytes > this.bufferBytes) {
+    while (this.#bodyBytes + bytes > this.bufferBytes) {
       const [oldest] = this.arriving
       if (oldest === undefined || oldest === holder) return false
       oldest.refuseBody()
     }
-    this.#held += bytes
+    this.#bodyBytes += bytes
     return true
   }
 
   release(bytes: number): void {
-    this.#held -= bytes
+    this.#bodyBytes -= bytes
   }
 
   /** The figures without those that are expensive to read. */
   figures(): Omit<EdgeStats, 'latencyMs'> {
     const { accepted, refused, aborted, inFlight, connections, turnedAway } = this
-    const now = { inFlight, bufferedBytes: this.#held, connections }
+    const now = { inFlight, bufferedBytes: this.#bodyBytes, connections }
     return { accepted, refused: { ...refused }, aborted, turnedAway, ...now }
   }
 

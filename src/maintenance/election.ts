@@ -25,7 +25,7 @@ export class Election {
   ) {}
 
   /** Whether this replica is elected now. Costs nothing. */
-  get held(): boolean {
+  get elected(): boolean {
     return performance.now() < this.#until
   }
 

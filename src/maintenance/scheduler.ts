@@ -52,7 +52,7 @@ export class Scheduler {
 
   /** Whether this replica is elected now: only one is at any moment. Costs nothing. */
   get elected(): boolean {
-    return this.#election.held
+    return this.#election.elected
   }
 
   /**

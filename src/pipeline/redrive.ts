@@ -43,7 +43,7 @@ export function createJudge(
     const { partition, source, sink, body } = letter
     const contract = contracts.find(({ name }) => name === source)
     if (contract && sink !== EDGE && !contract.sinks.some((name) => name === sink)) {
-      const message = `${source} does not feed ${sink}, so nobody would take it`
+      const message = `${source} does not feed ${sink}, so no worker would read it`
       return { redriven, failure: { reason: 'unknown_type', message } }
     }
     // The id that the entry would get now.

@@ -50,7 +50,8 @@ interface TracedBatch {
  * claims its entries makes the spans. An entry that the edge has not sampled costs one field access.
  */
 export class WorkerTraces<Item extends SinkItem> implements Partial<WorkerObserver<Item>> {
-  readonly #batches = new WeakMap<Batch, TracedBatch>()
+  /** Batches in flight. Not a WeakMap: it would keep its values alive until V8's next full collection. */
+  readonly #batches = new Map<Batch, TracedBatch>()
   readonly #stream: string
   readonly #streams: ReadonlyMap<number, string>
 
@@ -134,6 +135,7 @@ export class WorkerTraces<Item extends SinkItem> implements Partial<WorkerObserv
 
   #finish(batch: Batch, failureOf: (entry: Entry) => string | undefined, ofBatch?: string): void {
     const about = this.#batches.get(batch)
+    this.#batches.delete(batch)
     if (!about || about.traced.size === 0) return
     const endTime = this.tracing.now()
     this.#end(about, about.span, ofBatch, endTime)

@@ -41,8 +41,8 @@ export class WorkerMetrics<Item extends SinkItem> implements Partial<WorkerObser
   readonly #processing: Series
   readonly #batch: Series
   readonly #age: Series
-  readonly #landed: Series
-  readonly #died: Series
+  readonly #success: Series
+  readonly #failure: Series
   readonly #operations: CommandDurations
   readonly #store: CommandDurations
   readonly #sink
@@ -57,14 +57,14 @@ export class WorkerMetrics<Item extends SinkItem> implements Partial<WorkerObser
       metrics.counter({ name, description, unit })
     this.#sink = bySink
     this.#group = byGroup
-    this.#consumed = counter(METRIC.consumed, 'Entries that a worker has taken from the log', '{message}')
+    this.#consumed = counter(METRIC.consumed, 'Entries that a worker has read from the log', '{message}')
     this.#deadLettered = metrics.counter(DEAD_LETTERS)
     this.#redelivered = counter(
       METRIC.redelivered,
-      'Entries that were taken over from a worker that had gone silent',
+      'Entries claimed from a worker that was silent for a lease',
       '{message}',
     )
-    this.#retries = counter(METRIC.retries, 'Attempts that failed and were made again', '{attempt}')
+    this.#retries = counter(METRIC.retries, 'Attempts that failed and were retried', '{attempt}')
     this.#processing = histogram(
       METRIC.processDuration,
       'From the entries of a batch to their commit in the store, retries included',
@@ -84,8 +84,8 @@ export class WorkerMetrics<Item extends SinkItem> implements Partial<WorkerObser
       's',
       SYNC_LAG,
     )
-    this.#landed = lag.with({ ...bySink, [LABEL.status]: 'success' })
-    this.#died = lag.with({ ...bySink, [LABEL.status]: 'failure' })
+    this.#success = lag.with({ ...bySink, [LABEL.status]: 'success' })
+    this.#failure = lag.with({ ...bySink, [LABEL.status]: 'failure' })
     this.#operations = new CommandDurations(metrics.histogram({ ...OPERATION_DURATION, bounds: SHORT }))
     this.#store = new CommandDurations(histogram(METRIC.storeDuration, 'Commands to the store', 's', SHORT))
     this.#beginAtZero()
@@ -122,12 +122,12 @@ export class WorkerMetrics<Item extends SinkItem> implements Partial<WorkerObser
     for (const { entry, changes, rejected } of decoded) {
       const received = receivedAt(entry.id)
       for (const change of changes) {
-        const lag = refused.has(change) ? this.#died : this.#landed
+        const lag = refused.has(change) ? this.#failure : this.#success
         this.#age.record(seconds(now - received))
         lag.record(seconds(now - (change.eventTime ?? received)))
       }
       // An event that could not be read has no timestamp of its own.
-      for (let i = 0; i < rejected.size; i++) this.#die(now - received)
+      for (let i = 0; i < rejected.size; i++) this.#recordRejected(now - received)
     }
   }
 
@@ -137,14 +137,14 @@ export class WorkerMetrics<Item extends SinkItem> implements Partial<WorkerObser
       for (const { reason } of letters) {
         this.#deadLettered(1, { ...this.#sink, [LABEL.reason]: reason })
         // The worker has not parsed a poisonous entry, so there is no timestamp, either.
-        if (reason === 'poison') this.#die(now - receivedAt(entry.id))
+        if (reason === 'poison') this.#recordRejected(now - receivedAt(entry.id))
       }
     }
   }
 
-  #die(ageMs: number): void {
+  #recordRejected(ageMs: number): void {
     this.#age.record(seconds(ageMs))
-    this.#died.record(seconds(ageMs))
+    this.#failure.record(seconds(ageMs))
   }
 
   #operation({ operation, durationMs }: Command): void {

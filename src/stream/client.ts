@@ -44,7 +44,7 @@ export async function openClient(
   const seeds = urls.split(/,\s*(?=rediss?:)/)
   const seed = await firstThatAnswers(seeds, manner, onError)
   if (
-    /^cluster_enabled:1/m.test(await askRedis('tell whether it is a Cluster', () => seed.info('cluster')))
+    /^cluster_enabled:1/m.test(await askRedis('find out whether it is a Cluster', () => seed.info('cluster')))
   ) {
     seed.disconnect()
     return await openCluster(seeds, seed, manner, onError)

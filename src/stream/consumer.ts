@@ -48,7 +48,7 @@ export class Consumer {
   readonly name =
     `${hostname()}-${process.pid}-${Date.now().toString(36)}${Math.random().toString(36).slice(2, 6)}`
   readonly #options: ConsumerOptions
-  readonly #held: InFlightEntries
+  readonly #inFlight: InFlightEntries
   readonly #reader: Reader
   readonly #reaper: Reaper
   /** Average size of an entry of the last batch; at first the largest size that the edge accepts by default. */
@@ -58,7 +58,7 @@ export class Consumer {
 
   constructor(options: ConsumerOptions) {
     this.#options = options
-    this.#held = new InFlightEntries({ ...options, redis: options.commands, consumer: this.name })
+    this.#inFlight = new InFlightEntries({ ...options, redis: options.commands, consumer: this.name })
     this.#reaper = new Reaper({ ...options, redis: options.commands, consumer: this.name })
     this.#reader = createReader(options.reader, options.partitions)
     this.#reader.onLoss(() => {
@@ -97,7 +97,7 @@ export class Consumer {
       const entries = await this.#next(staleDue ? undefined : BLOCK_MS, report)
       this.#options.onPoll?.()
       if (entries.length > 0) {
-        this.#held.add(entries)
+        this.#inFlight.add(entries)
         this.#averageBytes = entries.reduce((sum, entry) => sum + entry.body.length, 1) / entries.length
         await this.#linger(entries, stopping, report)
         return entries
@@ -124,8 +124,8 @@ export class Consumer {
       )
       if (!stale) return undefined
       // This consumer's own entry: its lease could not be renewed in time.
-      if (this.#held.has(stale.entry.partition, stale.entry.id)) continue
-      this.#held.add([stale.entry])
+      if (this.#inFlight.has(stale.entry.partition, stale.entry.id)) continue
+      this.#inFlight.add([stale.entry])
       return stale
     }
   }
@@ -145,7 +145,7 @@ export class Consumer {
    */
   async acknowledge(outcomes: readonly Outcome[], report?: Report): Promise<void> {
     await acknowledge(this.#options, outcomes, report)
-    this.#held.remove(outcomes.map(({ entry }) => entry))
+    this.#inFlight.remove(outcomes.map(({ entry }) => entry))
   }
 
   /** Gives up the lease on entries: they stay pending, and after a lease any consumer of the group claims them. */
@@ -155,7 +155,7 @@ export class Consumer {
 
   /** Leaves the group, unless it still has pending entries: another consumer claims those. */
   async close(): Promise<void> {
-    this.#held.close()
+    this.#inFlight.close()
     for (const { events } of this.#options.partitions) {
       await retire(this.#options.commands, [events], [this.#options.group, this.name, 0, ''])
     }
@@ -170,7 +170,7 @@ export class Consumer {
       // The entries read so far must not be lost: the next read will meet the error again.
       const more = await this.#readNew(Math.min(remainingMs, BLOCK_MS), room, report).catch(() => undefined)
       if (!more) return
-      this.#held.add(more)
+      this.#inFlight.add(more)
       entries.push(...more)
     }
   }
@@ -180,7 +180,7 @@ export class Consumer {
       const { commands, partitions, group } = this.#options
       // Reset before the fetch: the connection may break again during it.
       this.#mayHaveLost = false
-      const fetch = () => fetchLost(commands, partitions, group, this.name, this.#held)
+      const fetch = () => fetchLost(commands, partitions, group, this.name, this.#inFlight)
       const lost = await this.#fetch(OPERATION.fetchLost, report, fetch, ({ entries }) => entries.length)
       this.#mayHaveLost ||= !lost.complete
       if (lost.entries.length > 0) return [...lost.entries]

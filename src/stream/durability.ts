@@ -100,9 +100,9 @@ function fsynced(waitMs: number): Confirmation {
 
 /** Asks for the command, not the version: Valkey always calls itself Redis 7.2.4. */
 async function hasWaitaof(master: Redis): Promise<boolean> {
-  const [about] = (await askRedis('tell what it can', () => master.call('COMMAND', 'INFO', 'waitaof'))) as [
-    unknown,
-  ]
+  const [about] = (await askRedis('find out which commands it has', () =>
+    master.call('COMMAND', 'INFO', 'waitaof'),
+  )) as [unknown]
   return about !== null
 }
 

@@ -59,14 +59,14 @@ export class InFlightEntries {
    */
   async #renewOne({ partition, events }: PartitionKeys): Promise<void> {
     const { redis, group, consumer } = this.#options
-    const held = this.#ids.get(partition)
-    if (!held || held.size === 0) return
-    const most = held.size + LOST
+    const ids = this.#ids.get(partition)
+    if (!ids || ids.size === 0) return
+    const most = ids.size + LOST
     const pending = (await redis.xpending(events, group, '-', '+', most, consumer)) as [
       string,
       ...unknown[],
     ][]
-    const own = pending.map(([id]) => id).filter((id) => held.has(id))
+    const own = pending.map(([id]) => id).filter((id) => ids.has(id))
     if (own.length > 0) await redis.call('XCLAIM', [events, group, consumer, 0, ...own, 'JUSTID'])
   }
 }

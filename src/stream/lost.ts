@@ -18,18 +18,18 @@ export interface Lost {
  * Fetches entries that Redis delivered to a consumer but the consumer never got: when a connection breaks, the reply to
  * a read is lost, and the read that is sent again gets newer entries. The lost delivery is not counted.
  * A partition that does not answer, or has lost the group, is skipped: the next read meets the same error and throws it.
- * @param held the consumer's entries in flight
+ * @param inFlight the consumer's entries in flight
  */
 export async function fetchLost(
   redis: RedisClient,
   partitions: readonly PartitionKeys[],
   group: string,
   consumer: string,
-  held: InFlightEntries,
+  inFlight: InFlightEntries,
 ): Promise<Lost> {
   const parts = await Promise.allSettled(
     partitions.map(async (keys) => {
-      const ids = await unheld(redis, keys, group, consumer, held)
+      const ids = await notInFlight(redis, keys, group, consumer, inFlight)
       if (ids.length === 0) return []
       const claim = [keys.events, group, consumer, 0, ...ids, 'RETRYCOUNT', 1] as const
       const claimed = (await redis.callBuffer('XCLAIM', ...claim)) as (RawEntry | null)[]
@@ -41,16 +41,16 @@ export async function fetchLost(
 }
 
 /** Ids of the first pending entries of the consumer that are not in flight, at most a page. */
-async function unheld(
+async function notInFlight(
   redis: RedisClient,
   { partition, events }: PartitionKeys,
   group: string,
   consumer: string,
-  held: InFlightEntries,
+  inFlight: InFlightEntries,
 ): Promise<string[]> {
   for (let from = '-'; ; ) {
     const page = (await redis.xpending(events, group, from, '+', PAGE, consumer)) as [string, ...unknown[]][]
-    const ids = page.map(([id]) => id).filter((id) => !held.has(partition, id))
+    const ids = page.map(([id]) => id).filter((id) => !inFlight.has(partition, id))
     if (ids.length > 0 || page.length < PAGE) return ids
     from = `(${page.at(-1)?.[0]}`
   }

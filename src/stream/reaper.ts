@@ -30,6 +30,15 @@ export interface StaleEntry {
 }
 
 /**
+ * Time from the end of a scan until the next one is due: half a lease on average, jittered. An entry's lease may end
+ * just after a scan, so the next scan finds the entry at most 1.75 leases after its consumer's last sign of life.
+ * @returns milliseconds, between 0.25 and 0.75 leases
+ */
+export function scanPauseMs(leaseMs: number, random = Math.random): number {
+  return (leaseMs / 2) * (0.5 + random())
+}
+
+/**
  * Claims entries whose consumer has been silent for a lease: it died before it acknowledged them. Every consumer of a
  * group has a reaper; jitter keeps them from scanning at the same time.
  */
@@ -62,7 +71,7 @@ export class Reaper {
       if (this.#cursors.get(keys.events) === '0-0') this.#toScan.shift()
     }
     const { leaseMs } = this.#options
-    this.#dueAt = performance.now() + (leaseMs / 2) * (0.5 + Math.random())
+    this.#dueAt = performance.now() + scanPauseMs(leaseMs)
     await this.#removeGone()
     return undefined
   }

@@ -76,10 +76,10 @@ export class StallWatch {
     let [entries, bytes, uncounted] = [0, 0, false]
     for (const { stream, id } of needs) {
       const { counts, complete } = await countEntries(this.redis, stream, id, { pages: COUNTED_PAGES })
-      const held = 1 + (counts.get('') ?? 0)
+      const count = 1 + (counts.get('') ?? 0)
       const all = Number((await this.redis.call('MEMORY', 'USAGE', stream)) ?? 0)
-      entries += held
-      bytes += all * Math.min(1, held / Math.max(1, await this.redis.xlen(stream)))
+      entries += count
+      bytes += all * Math.min(1, count / Math.max(1, await this.redis.xlen(stream)))
       uncounted ||= !complete
     }
     const oldest = Math.min(...needs.map(({ id }) => receivedAt(id)))

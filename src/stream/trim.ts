@@ -94,12 +94,12 @@ export class Trimmer {
 
   async #step(stream: string, maxBytes: number) {
     const { windowMs, sinks, ignored } = this.options
-    const held = [...sinks.keys()].flatMap((sink) => [sink, this.#positionOf(sink, stream)])
+    const positions = [...sinks.keys()].flatMap((sink) => [sink, this.#positionOf(sink, stream)])
     const share = Math.floor(maxBytes / this.partitions.length)
     const reply = await trim(
       this.redis,
       [stream],
-      [windowMs, share, STEP_ENTRIES, ignored.length, ...ignored, ...held],
+      [windowMs, share, STEP_ENTRIES, ignored.length, ...ignored, ...positions],
     )
     const [removed, bytes, horizon, ...rest] = reply as [number, number, string, ...(string | number)[]]
     const groups = new Map<string, Need>()

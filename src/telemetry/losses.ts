@@ -30,11 +30,11 @@ export class Losses {
     this.total += count
     this.#unlogged += count
     this.#why = `${what}: ${why}`
-    if (performance.now() >= this.#nextAt) this.tell()
+    if (performance.now() >= this.#nextAt) this.report()
   }
 
   /** Logs the losses at once, if there are any. */
-  tell(): void {
+  report(): void {
     if (this.#unlogged === 0) return
     this.log.warn({ lost: this.#unlogged }, `Telemetry is lost: ${this.#unlogged} ${this.#why}`)
     this.#unlogged = 0

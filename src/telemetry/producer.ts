@@ -140,6 +140,7 @@ export async function readOrNothing(read: Read): Promise<Iterable<Reading>> {
   }
 }
 
-function hasPoints({ dataPoints }: MetricData): boolean {
+/** A metric without values is not exported. */
+export function hasPoints({ dataPoints }: MetricData): boolean {
   return dataPoints.length > 0
 }

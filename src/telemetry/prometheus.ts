@@ -5,6 +5,7 @@ import {
   type MetricData,
   type MetricProducer,
 } from '@opentelemetry/sdk-metrics'
+import { hasPoints } from './producer.js'
 
 /** `Content-Type` of Prometheus' text format. */
 const PROMETHEUS_TYPE = 'text/plain; version=0.0.4; charset=utf-8'
@@ -48,10 +49,6 @@ export function inFormatOf(accept: string | undefined, text: string): { type: st
   // In OpenMetrics a counter's family has the name without _total, its samples have it.
   const lines = text.replace(/^# (HELP|TYPE) (\S+)_total /gm, '# $1 $2 ')
   return { type: OPENMETRICS_TYPE, body: `${lines.trimEnd()}\n# EOF\n` }
-}
-
-function hasPoints({ dataPoints }: MetricData): boolean {
-  return dataPoints.length > 0
 }
 
 function renamed<Data extends MetricData>(data: Data): Data {

@@ -73,7 +73,7 @@ export function startTelemetry(config: Config, roles: readonly string[], log: Lo
       await within(FLUSH_MS, sdk.shutdown())
       runtime.disable()
       spans?.giveUp()
-      losses.tell()
+      losses.report()
       trace.disable()
       metricsApi.disable()
       context.disable()

@@ -3,7 +3,7 @@ import pg from 'pg'
 import type { Entity } from '../../schemas/contract.js'
 import { ENTITIES } from '../../schemas/index.js'
 import { openStores, type Stores } from '../../src/dev/ledger/stores.js'
-import { readUnsettled } from '../../src/dev/ledger/unsettled.js'
+import { readUnacknowledged } from '../../src/dev/ledger/unacknowledged.js'
 import type { State } from '../../src/state/state.js'
 import { browse } from '../../src/stream/dead-letters/browse.js'
 import type { Entry } from '../../src/stream/entry.js'
@@ -44,7 +44,7 @@ export interface Evidence {
   readonly records: readonly KeptRecord[]
   readonly stores: Readonly<Record<'postgres' | 'mongo', ReadonlyMap<Entity, Holding>>>
   /** Whether a group has yet to read or to acknowledge an event. */
-  readonly unsettled: Readonly<Record<Sink, (entry: Entry, index: number) => boolean>>
+  readonly unacknowledged: Readonly<Record<Sink, (entry: Entry, index: number) => boolean>>
 }
 
 /** Reads it all, from the servers themselves and past every proxy. */
@@ -54,7 +54,7 @@ export async function collect(fleet: Fleet, redis: RedisClient): Promise<Evidenc
     { postgres: fleet.postgres.url, mongo: fleet.mongo.url },
   )
   try {
-    const unsettled = await Promise.all(SINKS.map((sink) => readUnsettled(sink, redis, PARTITIONS)))
+    const unacknowledged = await Promise.all(SINKS.map((sink) => readUnacknowledged(sink, redis, PARTITIONS)))
     return {
       letters: await readLetters(redis),
       records: await readRecords(redis),
@@ -62,7 +62,9 @@ export async function collect(fleet: Fleet, redis: RedisClient): Promise<Evidenc
         postgres: await readPostgres(fleet.postgres.url, stores),
         mongo: await readMongo(fleet.mongo.url, stores),
       },
-      unsettled: Object.fromEntries(SINKS.map((sink, i) => [sink, unsettled[i]])) as Evidence['unsettled'],
+      unacknowledged: Object.fromEntries(
+        SINKS.map((sink, i) => [sink, unacknowledged[i]]),
+      ) as Evidence['unacknowledged'],
     }
   } finally {
     await stores.close()

@@ -37,7 +37,7 @@ const SETTINGS: Readonly<Record<string, string>> = {
   REPLAY_WINDOW_MS: '10000',
   TRIM_EVERY_MS: '2000',
   MEASURE_EVERY_MS: '1000',
-  // Nobody runs them yet, and a group that nobody reads would keep everything in the log.
+  // No worker of these groups exists yet, and a group without a worker would keep everything in the log.
   SINKS_NOT_RUN: 'interactions',
 }
 
@@ -109,7 +109,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
       close: async (moveTo) => {
         await close()
         await Promise.all([...servers.values()].map((server) => server.kill()))
-        // Where it is, the next run of the tests would take it for a leftover.
+        // Where it is, the next run of the tests would stop it as a server of a killed run.
         if (moveTo !== undefined) renameSync(folder, moveTo)
         await own.end()
       },

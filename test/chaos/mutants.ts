@@ -34,7 +34,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     const fine = decoded.filter(({ entry, rejected }) => rejected.size === 0 && !entry.body.includes('u0000'));
     await consumer.acknowledge(fine.map(({ entry }) => ({ entry, letters: [] })));`,
     },
-    // Full batches, a store that cannot be reached, and then the workers are killed with a batch in hand. The store is
+    // Full batches, a store that cannot be reached, and then the workers are killed with a batch in flight. The store is
     // not just silent: what waits in the network would reach it when it wakes up.
     env: { BATCH_LINGER_MS: '1000' },
     plan: ['postgres-1', 'postgres-2'].flatMap((worker) => [

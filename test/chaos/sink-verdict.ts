@@ -82,7 +82,7 @@ function differences(
     const differs = difference(states.get(key), model, relational)
     return differs === undefined ? [] : [`${key}: ${differs}`]
   })
-  return [...wrong.flat(), ...unmapped.map((key) => `${key} is there, and nobody has told of it`)]
+  return [...wrong.flat(), ...unmapped.map((key) => `${key} is there, and no event was sent about it`)]
 }
 
 /** Names an event. */

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { Letter } from '../../src/dev/traffic/author.js'
+import type { ExpectedDeadLetter } from '../../src/dev/traffic/author.js'
 import { type SampleRequest, sampleRequests } from '../../src/dev/traffic/samples.js'
 import { type Delivery, transmit } from '../../src/dev/traffic/sender.js'
 import { SENDERS } from './fleet.js'
@@ -18,7 +18,7 @@ export interface Sent {
   /** References of requests that were answered 202, each with the hash of its body. */
   readonly acknowledged: Map<string, string>
   /** What the author of each body says must become of it, by the body's hash; nothing: it can be delivered. */
-  readonly bodies: Map<string, Letter | undefined>
+  readonly bodies: Map<string, ExpectedDeadLetter | undefined>
   /** Requests by their last answer: `202 accepted`, `401 invalid_signature`. */
   readonly byAnswer: Record<string, number>
   /** References that came twice, and answers that the sample does not expect. */

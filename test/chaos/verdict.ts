@@ -66,7 +66,7 @@ function judgeLog(trial: Case, find: Find): void {
 function judgeEntry(ref: string, entry: Entry, { sent, maxClockSkewMs }: Case, find: Find): void {
   const hash = hashOf(entry.body)
   if (!sent.bodies.has(hash)) {
-    find('stranger', `${ref} is in the log, and nobody has sent it`)
+    find('stranger', `${ref} is in the log, and the chaos run has not sent it`)
     return
   }
   const letter = sent.bodies.get(hash)
@@ -108,7 +108,7 @@ function judgeSink(sink: Sink, trial: Case, find: Find): SinkAccount {
     const entry = trial.observed.get(ref)
     for (const fate of due.fates.get(ref) ?? []) {
       const deadLettered = letters.get(placeOf(ref, fate.index))?.length ?? 0
-      const isPending = entry !== undefined && trial.unsettled[sink](entry, fate.index)
+      const isPending = entry !== undefined && trial.unacknowledged[sink](entry, fate.index)
       place(account, deadLettered, copiesOf(fate), isPending, `${ref} [${fate.index}]`, tell)
     }
   }

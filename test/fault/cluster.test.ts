@@ -159,7 +159,7 @@ describe('the reader', () => {
     expect((await reader.read(options)).map(({ partition }) => partition)).toEqual([lacking?.partition])
   })
 
-  test('waits for the first entry, but no longer than it is told', async () => {
+  test('waits for the first entry, but no longer than `blockMs`', async () => {
     for (const { events } of stream.keys) await stream.redis.xgroup('CREATE', events, 'g', '0', 'MKSTREAM')
     const reader = createReader(stream.redis, stream.keys)
     const begun = Date.now()
@@ -188,7 +188,7 @@ describe('a master that goes', () => {
       BACKOFF,
     )
 
-  test('in order is followed by every connection, and nobody notices', async () => {
+  test('in order is followed by every connection, and no request fails', async () => {
     const { events } = stream.first
     await cluster.ready()
     const replica = await cluster.replicaOf(events)
@@ -248,7 +248,7 @@ describe('a master that goes', () => {
     await until(async () => (await cluster.replicaOf(events)) === master)
   })
 
-  test('by freezing is replaced, though it closes no connection and redirects nobody', async () => {
+  test('by freezing is replaced, though it closes no connection and sends no redirection', async () => {
     const { events } = stream.first
     const master = await cluster.masterOf(events)
     const { consumer } = await stream.join()

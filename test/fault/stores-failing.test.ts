@@ -98,7 +98,7 @@ async function endure(
   expect(await lettersOf(failing, rig)).toEqual([])
 }
 
-test('Postgres that is read-only, out of connections, full or frozen costs nothing and nobody else', async () => {
+test('Postgres that is read-only, out of connections, full or frozen loses nothing and harms no other sink', async () => {
   const rig = await createRig()
   const client = new pg.Client({ connectionString: rig.postgres.url })
   client.on('error', () => undefined)
@@ -189,7 +189,7 @@ async function fullDisk(
   }
 }
 
-test('MongoDB that has no primary, is full or frozen costs nothing and nobody else', async () => {
+test('MongoDB that has no primary, is full or frozen loses nothing and harms no other sink', async () => {
   const rig = await createRig()
   const client = new MongoClient(rig.mongo.url)
   onTestFinished(() => client.close())

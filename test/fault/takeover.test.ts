@@ -20,7 +20,7 @@ test('what one of three workers held when it was killed is taken over, and the r
   await rig.start('mongo')
   const traffic = rig.send({ rate: RATE, seconds: 20, seed: 31 })
   await sleep(2_000)
-  // While the store hangs every worker has something in hand.
+  // While the store hangs every worker has entries in flight.
   rig.postgres.pause()
   await sleep(1_500)
   victim?.kill('SIGKILL')

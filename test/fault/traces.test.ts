@@ -49,7 +49,7 @@ test('each of 1,000 sampled events is one connected trace, from POST to commit i
   expect(twice).toBe(0)
 })
 
-test('a worker that is killed leaves no orphans, and whoever takes over tells the whole story', async () => {
+test('a worker that is killed leaves no orphans, and the worker that claims its entries makes the whole trace', async () => {
   const { rig, otlp, start } = await traced({ BATCH_MAX_EVENTS: '20' })
   const [edge, first, mongo] = await Promise.all([start('edge'), start('postgres'), start('mongo')])
   const traffic = rig.send({ rate: 150, seconds: 8, seed: 72 })
@@ -73,7 +73,7 @@ test('a worker that is killed leaves no orphans, and whoever takes over tells th
     const trace = traces.get(entry)
     return trace ? gaps(trace, SINKS, all) : ['no trace']
   }
-  // What it had in hand is taken over and told of; what it had acknowledged may be untold, by it alone.
+  // Another worker claims and traces the entries that it had in flight. Entries that it had acknowledged may lack their span.
   expect(held.flatMap(([id]) => problems(`0/${id}`))).toEqual([])
   const untold = acknowledged.filter((entry) => problems(entry).length > 0)
   expect(untold.flatMap(problems).filter((problem) => !problem.startsWith('postgres: '))).toEqual([])

@@ -55,7 +55,7 @@ function goodCase() {
   return {
     ...{ sent, observed, letters, records: [...records.values()], maxClockSkewMs: SKEW },
     stores: { postgres: storeOf('postgres'), mongo: storeOf('mongo') },
-    unsettled: { postgres: settled, mongo: settled, feed: settled },
+    unacknowledged: { postgres: settled, mongo: settled, feed: settled },
   } satisfies Case
 }
 
@@ -104,7 +104,7 @@ describe('finds', () => {
     expect(kinds(verdict)).toEqual(['different', 'lost'])
     expect(accountOf(verdict, 'mongo')?.lost).toBeGreaterThan(0)
     expect(accountOf(verdict, 'postgres')?.lost).toBe(0)
-    const later = judge({ ...trial, unsettled: { ...trial.unsettled, mongo: () => true } })
+    const later = judge({ ...trial, unacknowledged: { ...trial.unacknowledged, mongo: () => true } })
     expect(accountOf(later, 'mongo')).toMatchObject({ lost: 0 })
     expect(accountOf(later, 'mongo')?.pending).toBeGreaterThan(0)
     expect(kinds(later)).toContain('pending')
@@ -161,7 +161,7 @@ describe('finds', () => {
     expect(kinds(judge({ ...trial, records: [...rest, { ...first, value: '{}' }] }))).toEqual(['different'])
   })
 
-  test('refusals that were answered and not kept, odd answers, and entries that nobody has sent', () => {
+  test('refusals that were answered and not kept, odd answers, and entries that the run has not sent', () => {
     const trial = goodCase()
     trial.sent.byAnswer['400 malformed_json'] = 1
     expect(kinds(judge(trial))).toEqual(['lost'])

@@ -111,7 +111,7 @@ describe('the OTLP receiver of the tests, fed by the exporters that ship', () =>
     ['hang', 0],
     ['close', 0],
     [{ delayMs: 50 }, 1],
-  ] as const)('behaves as it is told: %j', async (manners, kept) => {
+  ] as const)('behaves as configured: %j', async (manners, kept) => {
     const otlp = await receiver()
     const { provider, tracer } = tracerTo(otlp.url)
     otlp.behave(manners)

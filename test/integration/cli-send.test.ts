@@ -111,7 +111,7 @@ describe('`tributary send` and `tributary status`, with a real edge', () => {
     )
   })
 
-  test('an edge that is not there is told with the cause and the remedy', async () => {
+  test('an edge that does not run is reported with the cause and the remedy', async () => {
     const { exitCode, out, err } = await run(['send', '--url', 'http://127.0.0.1:1'])
     expect({ exitCode, out }).toEqual({ exitCode: 1, out: '' })
     expect(err).toMatch(/No edge answers at http:\/\/127\.0\.0\.1:1 \(ECONNREFUSED\).*`tributary start edge`/)

@@ -81,7 +81,7 @@ describe('`tributary dead redrive`', () => {
     }
   })
 
-  test('tells what the edge refused from what would be accepted now, whoever is to take it', async () => {
+  test('separates letters that the edge would refuse again from those that it would accept now, for each sink', async () => {
     const stream = await streams()
     const edge = { sink: 'edge', entry: '', index: undefined, source: 'interaction-update' }
     await stream.producer.deadLetter([letter({ ...edge, body: Buffer.from('{"interactionId":1}') })])

@@ -121,7 +121,7 @@ describe('an edge', () => {
     expect(edge.stats().bufferedBytes).toBeLessThanOrEqual(2 * MB)
     const { places: acknowledgements, slowest } = await good.end()
     expect(slowest).toBeLessThan(10_000)
-    // Who is refused in the middle of a body is told so, and to come again.
+    // A sender that is refused in the middle of its body gets that answer, with Retry-After.
     expect(
       hogs.filter(({ received }) => /^HTTP\/1.1 503 [\s\S]*Retry-After/.test(received)).length,
     ).toBeGreaterThan(0)

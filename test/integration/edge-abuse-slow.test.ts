@@ -28,7 +28,7 @@ const SLOW: readonly (readonly [name: string, first: string, more?: (second: num
   ['sends a chunk of a byte a second', CHUNKED, () => '1\r\n{\r\n'],
   ['sends a byte of a chunk extension a second', `${CHUNKED}5;`, () => 'x'],
   ['sends a byte of its second headers a second', REQUEST, (second) => (second === 0 ? NEXT : 'x')],
-  ['sends a byte of a body that nobody reads a second', HEAD.replace('POST', 'PUT'), () => '{'],
+  ['sends one byte a second of a body that the edge does not read', HEAD.replace('POST', 'PUT'), () => '{'],
 ]
 
 describe('senders that are slow or gone', () => {

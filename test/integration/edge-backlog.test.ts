@@ -113,7 +113,7 @@ describe('an edge that watches its backlog', () => {
     connection.socket.destroy()
   })
 
-  it('says that nobody has ever read, where there is no group', async () => {
+  it('says that no worker has ever read, where there is no group', async () => {
     const { watch, lines } = await open({ maxBytes: 400_000 })
     await fill(test, watch)
     expect(watch.figures().bytes).toBeGreaterThan(360_000)
@@ -163,7 +163,7 @@ describe('an edge that watches its backlog', () => {
     await until(() => watch.figures().admitted === 1)
   })
 
-  it('refuses what would make the oldest too old, and goes on when a group that nobody runs is not counted', async () => {
+  it('refuses what would make the oldest too old, and goes on when a group without workers is not counted', async () => {
     const { edge, redis: client, keys, watch } = await open({ maxAgeMs: 400 })
     for (const group of ['postgres', 'mongo'])
       await client.xgroup('CREATE', keys.events, group, '0', 'MKSTREAM')
@@ -191,7 +191,7 @@ describe('an edge that watches its backlog', () => {
     expect((await post(test.edge, dataAction, EVENT)).status).toBe(202)
   })
 
-  it('goes by the last reading for a while when Redis does not answer, and then refuses nothing for it', async () => {
+  it('uses the last reading for a while when Redis does not answer, and then refuses nothing for it', async () => {
     const { admission, watch, lines } = await open({ maxBytes: 200_000 })
     await fill(test, watch)
     const end = new AbortController()

@@ -96,7 +96,7 @@ describe('a connection', () => {
     expect(await entries()).toEqual([])
   })
 
-  it('that ends before its answer harms nobody: what was read wholly is kept', async () => {
+  it('that ends before its answer harms no other request: a complete body is kept', async () => {
     const { raw, edge, entries } = await open()
     const connections = Array.from({ length: 20 }, raw)
     for (const { socket } of connections) {

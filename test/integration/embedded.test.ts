@@ -115,7 +115,7 @@ describe.each(Object.entries(stores))('%s', (name, store) => {
   })
 })
 
-describe('what a person is told', () => {
+describe('what a person reads', () => {
   test('an unknown choice lists the choices', async () => {
     const o = { ...own.options, choice: 'docker' }
     await expect(startRedis(o)).rejects.toThrow('"docker" is not a way to get Redis; use one of path, apt')

@@ -41,7 +41,7 @@ test('the ledger finds what is lost, doubled and pending', async () => {
   await redis.xadd('cxone:{0}:feed', '*', ...record)
   expect((await feed())?.doubled.length).toBeGreaterThan(0)
 
-  // An entry of the stream that is gone before anybody read it, and one that nobody reads.
+  // An entry that is deleted before any worker reads it, and one that no worker reads.
   const [first = ''] = report.acknowledged
   await redis.xdel('cxone:{0}:events', first.slice(2))
   expect((await rig.ledger(report.acknowledged))[1]?.lost).toContain(first)

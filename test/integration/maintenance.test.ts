@@ -68,7 +68,7 @@ async function replicasOf(url: string, prefix: string) {
   return { replicas, turns, trouble, seen }
 }
 
-/** The turns from now on, once there are so many. */
+/** The turns from now on, once there are this many. */
 async function nextTurns(turns: readonly Turn[], count: number, timeoutMs = 30_000): Promise<Turn[]> {
   const from = turns.length
   await until(() => turns.length >= from + count, timeoutMs)
@@ -143,11 +143,11 @@ test('a replica that was frozen does not believe that it is elected once another
   const key = freshName('elected')
   const [one, other] = [new Election(redis, key, 300), new Election(redis, key, 300)]
   expect([await one.seek(), await other.seek()]).toEqual([true, false])
-  expect([one.held, other.held]).toEqual([true, false])
+  expect([one.elected, other.elected]).toEqual([true, false])
   // It seeks no more; the other goes on.
   await until(() => other.seek())
-  expect([one.held, other.held]).toEqual([false, true])
-  expect([await one.seek(), one.held]).toEqual([false, false])
+  expect([one.elected, other.elected]).toEqual([false, true])
+  expect([await one.seek(), one.elected]).toEqual([false, false])
   // Only the elected one can resign.
   await one.resign()
   expect(await one.seek()).toBe(false)

@@ -119,7 +119,7 @@ test('of several workers with new fields each version has one, and the last has 
   }
 })
 
-test('whoever invents names fills the registry up to its bound, loses nothing, and is told of once', async () => {
+test('a sender that invents names fills the registry up to its bound, loses nothing, and is reported once', async () => {
   const sink = await open()
   const tooLong = 'é'.repeat(LONGEST_NAME / 2 + 1)
   const fields = { id: '1', type: 'x', [tooLong]: 1, ['n'.repeat(LONGEST_NAME)]: 1 }

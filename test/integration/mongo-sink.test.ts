@@ -15,7 +15,7 @@ import { makeVersion } from '../../src/state/version.js'
 import { freshName } from '../support/fresh.js'
 import { type FreshMongo, freshMongo } from '../support/fresh-mongo.js'
 
-/** A signal that nobody aborts. */
+/** A signal that is never aborted. */
 const never = () => new AbortController().signal
 let mongo: FreshMongo
 let sink: Sink

@@ -58,7 +58,7 @@ describe.concurrent('an entry that ends its worker', () => {
     ])
   })
 
-  it('takes nobody with it: two of them in one batch cost no third its place', async () => {
+  it('harms no other entry: two of them in one batch do not dead-letter a third', async () => {
     const stream = await streams()
     await stream.producer.append([...'abcdefgh'].map(contact))
     const sink = memorySink({

@@ -103,7 +103,7 @@ describe('somebody else in the way', () => {
     await passes(db, sink)
   })
 
-  it('nobody waits for a worker that hangs between two tables', async () => {
+  it('no worker waits for one that hangs between two tables', async () => {
     const { db, rival, sink } = await contended('')
     await rival.query('ROLLBACK')
     const proxy = await startProxy({ host: '127.0.0.1', port: Number(new URL(db.url).port) })
@@ -194,7 +194,7 @@ async function throughProxy(db: Fixture, queryTimeoutMs: number) {
 }
 
 describe('a connection', () => {
-  it('that the server ends while it is being closed bothers nobody', async () => {
+  it('that the server ends while it is being closed causes no error', async () => {
     const { url } = await fixture()
     const database = openDatabase({ url, poolSize: 1, queryTimeoutMs: 0 })
     const opened = once(database.$pool as unknown as EventEmitter, 'connect')
@@ -235,7 +235,7 @@ describe('a connection', () => {
     expect(await count()).toBe(2)
   })
 
-  it('on which a statement takes too long is told so by the server', async () => {
+  it('on which a statement takes too long fails with the error of the server', async () => {
     const db = await fixture()
     const { database } = await throughProxy(db, 5_000)
     const slow = withConnection(database, 'sleep', NEVER, (one) =>

@@ -28,7 +28,7 @@ async function keysOf({ ask }: Fixture, table: string): Promise<string[]> {
   return (await ask<{ id: string }>(`SELECT id FROM ${table} ORDER BY id`)).map(({ id }) => id)
 }
 
-/** Holds a row, so that whoever writes to it waits, until the returned function lets go. */
+/** Locks a row: writers of the row wait until the returned function is called. */
 async function hold({ url }: Fixture, key: string): Promise<() => Promise<void>> {
   const holder = new pg.Client({ connectionString: url })
   await holder.connect()
@@ -44,7 +44,7 @@ async function hold({ url }: Fixture, key: string): Promise<() => Promise<void>>
 function waitingBackend({ ask }: Fixture): Promise<number> {
   return vi.waitFor(async () => {
     const [waiting] = await ask<{ pid: number }>(WAITS)
-    if (!waiting) throw new Error('nobody waits')
+    if (!waiting) throw new Error('no connection waits')
     return waiting.pid
   })
 }
@@ -157,7 +157,7 @@ describe('the sink', () => {
     expect(await keysOf(db, 'tributary.contacts')).toEqual(['a', 'b'])
   })
 
-  it('gives up a batch when it is told to, and is whole afterwards', async () => {
+  it('gives up a batch when the signal is aborted, and works afterwards', async () => {
     const db = await fixture()
     const sink = await db.sink(1)
     await sink.write([person('a')], NEVER)

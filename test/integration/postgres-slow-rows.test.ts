@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { isSuspicious } from '../../src/errors.js'
+import { BatchError, isSuspicious } from '../../src/errors.js'
 import type { Change, Sink } from '../../src/sinks/sink.js'
 import { deliveries } from '../support/deliveries.js'
 import { type Fixture, fixture, person } from './postgres-fixture.js'
@@ -41,10 +41,14 @@ function accounted(sink: Sink, of: (change: Change) => string) {
     close: () => sink.close(),
     write: async (changes, signal, report, limitMs) => {
       const batch = changes[0] ? of(changes[0]) : ''
+      const note = (some: readonly Change[]) => {
+        for (const change of some) written.set(change, spent.get(batch) ?? 0)
+      }
       try {
         await sink.write(changes, signal, report, limitMs)
-        for (const change of changes) written.set(change, spent.get(batch) ?? 0)
+        note(changes)
       } catch (error) {
+        if (error instanceof BatchError) note(changes.filter((change) => !error.rejected.has(change)))
         const isSlow = isSuspicious(error) && error.suspicion?.code === '57014'
         if (isSlow) spent.set(batch, (spent.get(batch) ?? 0) + (limitMs ?? WRITE_MS))
         throw error

@@ -77,7 +77,7 @@ async function collect(pages: ReturnType<typeof readWindow>): Promise<string[]> 
   return ids
 }
 
-test('a replay brings back what a store has lost, and disturbs nobody', async () => {
+test('a replay brings back what a store has lost, and disturbs no worker', async () => {
   const rig = await createRig()
   await Promise.all([rig.start('edge'), rig.start('postgres'), rig.start('mongo'), rig.start('feed')])
   const report = await rig.send({ rate: 200, seconds: 4, seed: 3 })

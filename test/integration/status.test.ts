@@ -33,7 +33,7 @@ describe('the status page', () => {
     await expect(page.read()).rejects.toThrow('does not answer')
   })
 
-  it('makes nobody count twice within its time', async () => {
+  it('counts once for all readers within its time', async () => {
     let reads = 0
     const read = sharedFor(async () => {
       if (++reads === 1) throw new Error('away')

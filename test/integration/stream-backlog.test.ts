@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Service } from '../../src/dev/services/service.js'
-import { NOBODY, readBacklog } from '../../src/edge/backlog.js'
+import { NO_GROUP, readBacklog } from '../../src/edge/backlog.js'
 import { findWeaknesses, readMemory } from '../../src/stream/memory.js'
 import { newEntry } from '../support/entries.js'
 import { memorySink } from '../support/memory-sink.js'
@@ -13,7 +13,7 @@ const streams = streamsOfThisFile()
 const NONE: ReadonlySet<string> = new Set()
 const entry = newEntry('cdc', { pad: 'x'.repeat(500) })
 
-/** Appends so many entries, to all partitions alike. @returns the ids of the first partition */
+/** Appends `count` entries, spread evenly over the partitions. @returns the ids of the first partition */
 async function append({ producer }: TestStream, count: number): Promise<string[]> {
   const ids: string[] = []
   for (let left = count; left > 0; left -= 100) {
@@ -27,13 +27,13 @@ const read = ({ redis }: TestStream, key: string, group: string, count: number) 
   redis.xreadgroup('GROUP', group, 'c', 'COUNT', count, 'STREAMS', key, '>')
 
 describe('the backlog', () => {
-  it('is nothing before the first request, and all that nobody has a group for', async () => {
+  it('is nothing before the first request, and everything while there is no group', async () => {
     const stream = await streams()
     expect(await readBacklog(stream.redis, stream.keys, NONE)).toMatchObject({ bytes: 0 })
     await append(stream, 500)
     await sleep(50)
     const { bytes, groups } = await readBacklog(stream.redis, stream.keys, NONE)
-    expect(groups).toMatchObject([{ group: NOBODY, entries: 500, bytes }])
+    expect(groups).toMatchObject([{ group: NO_GROUP, entries: 500, bytes }])
     expect(bytes).toBe(Number(await stream.redis.call('MEMORY', 'USAGE', stream.first.events)))
     expect(groups[0]?.ageMs).toBeGreaterThanOrEqual(50)
   })

@@ -144,7 +144,7 @@ describe.concurrent('a reply that was lost', () => {
     const { ids: held } = await producer.append(some(2))
     expect(ids((await readBatches(consumer, 2)).flat())).toEqual(held)
     const { ids: places } = await producer.append(some(2_500))
-    // What ioredis does when a connection breaks at the wrong moment: the entries are delivered to nobody.
+    // What ioredis does when a connection breaks at the wrong moment: the entries are delivered, and no consumer gets them.
     await redis.call(
       'XREADGROUP',
       'GROUP',
@@ -161,7 +161,7 @@ describe.concurrent('a reply that was lost', () => {
     expect(new Set(await deliveries(stream))).toEqual(new Set([1]))
   })
 
-  it('is fetched where the connection falls silent, too: nobody tells that, but the silence itself', async () => {
+  it('is fetched where the connection falls silent, too: only the silence shows it', async () => {
     const { producer, join } = await streams()
     const { hostname, port } = new URL(inject('services').redisUrl)
     const proxy = await startProxy({ host: hostname, port: Number(port) })

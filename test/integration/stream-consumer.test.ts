@@ -86,7 +86,7 @@ describe.concurrent('a consumer', () => {
     expect(sizes.length).toBeLessThan(6)
   })
 
-  it('waits for a fuller batch as long as it is told, and no longer than needed', async () => {
+  it('waits for a fuller batch for the linger time, and no longer than needed', async () => {
     const { producer, join } = await streams()
     // Longer than a test may take: it ends because the batch is full.
     const patient = await join({ batch: 10, lingerMs: 600_000 })

@@ -24,7 +24,7 @@ function watching({ redis, keys, group }: TestStream, leaseMs = AFTER_MS) {
 const append = ({ producer }: TestStream, count: number, source = 'cdc') =>
   producer.append(Array.from({ length: count }, () => newEntry(source, '{}')))
 
-test('a group that nobody reads is named once, with what it keeps and the remedy', async () => {
+test('a group without workers is named once, with what it keeps and the remedy', async () => {
   const stream = await open({ partitions: 2 })
   const { first, group, redis } = stream
   await stream.join()
@@ -99,7 +99,7 @@ test('a group that comes on, or works on its oldest entry, is not named', async 
   expect(warnings).toEqual([])
 })
 
-test('an entry that was read and then forgotten is nobody’s work', async () => {
+test('an entry that was read and never acknowledged counts as stalled', async () => {
   const stream = await open()
   const { consumer, crash } = await stream.join({ leaseMs: AFTER_MS })
   await append(stream, 10)
@@ -112,7 +112,7 @@ test('an entry that was read and then forgotten is nobody’s work', async () =>
   expect(await look()).toEqual([stream.group])
 })
 
-test('`tributary status` points at a group that nobody reads, and leaves out a sink that is not run', async () => {
+test('`tributary status` points at a group without workers, and leaves out a sink that is not run', async () => {
   const { redis, first } = await open()
   onTestFinished(() => void vi.unstubAllEnvs())
   vi.stubEnv('REDIS_URL', inject('services').redisUrl)

@@ -60,7 +60,7 @@ type Step =
   | { readonly does: 'append' | 'pass'; readonly count: number }
   | { readonly does: 'read'; readonly group: string; readonly count: number }
   | { readonly does: 'acknowledge'; readonly group: string; readonly each: number }
-  | { readonly does: 'take over'; readonly group: string }
+  | { readonly does: 'claim'; readonly group: string }
   | { readonly does: 'trim'; readonly maxBytes: number }
 
 const group = fc.constantFrom(...GROUPS)
@@ -68,14 +68,14 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   fc.record({ does: fc.constantFrom('append', 'pass'), count: fc.integer({ min: 1, max: 400 }) }),
   fc.record({ does: fc.constant('read'), group, count: fc.integer({ min: 1, max: 100 }) }),
   fc.record({ does: fc.constant('acknowledge'), group, each: fc.constantFrom(1, 1, 2, 7) }),
-  fc.record({ does: fc.constant('take over'), group }),
+  fc.record({ does: fc.constant('claim'), group }),
   fc.record({ does: fc.constant('trim'), maxBytes: fc.constantFrom(1, 1e12) }),
 )
 
-/** A stream, and what each of its groups has not settled and has in hand, by the simplest means. */
+/** A stream, and for each of its groups the entries that are not acknowledged and those that are pending, as plain sets. */
 class Played {
-  readonly unsettled = new Map(GROUPS.map((name) => [name, new Set<string>()]))
-  readonly held = new Map(GROUPS.map((name) => [name, new Set<string>()]))
+  readonly unacknowledged = new Map(GROUPS.map((name) => [name, new Set<string>()]))
+  readonly pending = new Map(GROUPS.map((name) => [name, new Set<string>()]))
   trimmed = 0
 
   constructor(readonly stream: TestStream) {}
@@ -83,24 +83,24 @@ class Played {
   async play(now: Step): Promise<void> {
     const { redis, first } = this.stream
     if (now.does === 'append') await this.#append(now.count)
-    // Every group comes on, so that there is something to trim; what it held before it holds still.
+    // Every group comes on, so that there is something to trim; earlier pending entries stay pending.
     if (now.does === 'pass')
       for (const name of GROUPS) await this.#ack(name, await read(this.stream, name, now.count))
     if (now.does === 'read')
-      for (const id of await read(this.stream, now.group, now.count)) this.held.get(now.group)?.add(id)
+      for (const id of await read(this.stream, now.group, now.count)) this.pending.get(now.group)?.add(id)
     if (now.does === 'acknowledge') {
-      const mine = [...(this.held.get(now.group) ?? [])]
+      const mine = [...(this.pending.get(now.group) ?? [])]
       await this.#ack(
         now.group,
         mine.filter((_, i) => i % now.each === 0),
       )
     }
-    if (now.does === 'take over')
-      await redis.xautoclaim(first.events, now.group, 'other', 0, '0-0', 'COUNT', 50)
+    if (now.does === 'claim') await redis.xautoclaim(first.events, now.group, 'other', 0, '0-0', 'COUNT', 50)
     if (now.does === 'trim') {
       this.trimmed += (await trimmer(this.stream, { maxBytes: now.maxBytes }).run(NEVER)).removed
       const there = new Set(await ids(this.stream))
-      for (const set of this.unsettled.values()) expect([...set].filter((id) => !there.has(id))).toEqual([])
+      for (const set of this.unacknowledged.values())
+        expect([...set].filter((id) => !there.has(id))).toEqual([])
     }
   }
 
@@ -108,17 +108,18 @@ class Played {
     const before = new Set(await ids(this.stream))
     await append(this.stream, count)
     const fresh = (await ids(this.stream)).filter((id) => !before.has(id))
-    for (const set of this.unsettled.values()) for (const id of fresh) set.add(id)
+    for (const set of this.unacknowledged.values()) for (const id of fresh) set.add(id)
   }
 
   async #ack(name: string, chosen: readonly string[]): Promise<void> {
     if (chosen.length > 0) await this.stream.redis.xack(this.stream.first.events, name, ...chosen)
-    for (const id of chosen) for (const sets of [this.unsettled, this.held]) sets.get(name)?.delete(id)
+    for (const id of chosen)
+      for (const sets of [this.unacknowledged, this.pending]) sets.get(name)?.delete(id)
   }
 }
 
 describe('what a group needs', () => {
-  test('is never trimmed, whatever is appended, read, settled and taken over in between', async () => {
+  test('is never trimmed, whatever is appended, read, acknowledged and claimed in between', async () => {
     const stream = await open()
     let trimmed = 0
     await fc.assert(
@@ -131,8 +132,8 @@ describe('what a group needs', () => {
         trimmed += played.trimmed
         for (const name of GROUPS) {
           const { undelivered, pending } = await groupFigures(stream.redis, [first], name, DAY)
-          expect(undelivered + pending).toBe(played.unsettled.get(name)?.size)
-          expect(pending).toBe(played.held.get(name)?.size)
+          expect(undelivered + pending).toBe(played.unacknowledged.get(name)?.size)
+          expect(pending).toBe(played.pending.get(name)?.size)
         }
         await stream.redis.del(first.events)
       }),
@@ -142,7 +143,7 @@ describe('what a group needs', () => {
     expect(trimmed).toBeGreaterThan(1_000)
   })
 
-  test('of a stream that nobody has read is everything', async () => {
+  test('of a stream that no worker has read is everything', async () => {
     const stream = await open()
     await append(stream, 3 * BLOCK)
     expect(await trimmer(stream, { maxBytes: 1 }).run(NEVER)).toMatchObject({ removed: 0, needs: [] })

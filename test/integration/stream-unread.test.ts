@@ -5,7 +5,7 @@ import { readBatches, streamsOfThisFile } from '../support/stream.js'
 
 const streams = streamsOfThisFile()
 
-describe.concurrent('partitions that nobody with fewer PARTITIONS reads', () => {
+describe.concurrent('partitions that a worker with fewer PARTITIONS does not read', () => {
   it('are named as long as they hold entries for the group', async () => {
     const { producer, join, redis, first, group } = await streams({ partitions: 4 })
     const prefix = first.events.split(':')[0] ?? ''

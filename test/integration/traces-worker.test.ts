@@ -24,7 +24,7 @@ const contact = (id: string, trace = '') => ({
 })
 const traced = (id: string) => contact(id, `00-${TRACE}-${SPAN}-01`)
 
-/** What there is of the one entry's trace, and of batches, once so many entries are settled. */
+/** The spans of the one entry's trace, and of batches, once this many entries are acknowledged. */
 async function look(
   { stats }: Pick<Awaited<ReturnType<typeof work>>, 'stats'>,
   { spans }: ReturnType<typeof recordTracing>,

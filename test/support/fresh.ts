@@ -5,7 +5,7 @@ import { inject } from 'vitest'
 /** A Postgres database of the test's own. */
 export interface FreshDatabase {
   readonly postgresUrl: string
-  /** Removes it, whoever is still connected. */
+  /** Removes it, even while clients are connected. */
   drop(): Promise<void>
 }
 

@@ -22,7 +22,7 @@ export interface OtlpReceiver {
   /** Requests that came, whatever became of them. */
   readonly requests: number
   behave(manners: Manners): void
-  /** Ends it, and whoever waits for its answer. Its port is free then. */
+  /** Ends it and all requests that wait for its answer. Its port is free then. */
   close(): Promise<void>
 }
 

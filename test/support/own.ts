@@ -26,7 +26,7 @@ export interface OwnServers {
   end(): Promise<void>
 }
 
-/** @param report is told what the servers have to say; default: standard error */
+/** @param report called with each line of the servers; default: standard error */
 export function ownServers(report: (line: string) => void = say): OwnServers {
   const data = mkdtempSync(join(tmpdir(), `${PREFIX}${process.pid}-`))
   const options = { home: DOWNLOADS, data, report, signal: new AbortController().signal }
@@ -42,7 +42,7 @@ export function ownServers(report: (line: string) => void = say): OwnServers {
     mongo: (more) => keep(mongo({ ...options, ...more })),
     end: async () => {
       const started = await Promise.allSettled(starting)
-      // Killing is quicker than stopping, and nobody needs the data. A server that was there refuses it.
+      // Killing is quicker than stopping, and the data is not needed. A server that was there refuses it.
       const servers = started.flatMap((start) => (start.status === 'fulfilled' ? start.value : []))
       await Promise.all(servers.map((server) => server.kill().catch(() => {})))
       rmSync(data, { recursive: true, force: true })

@@ -185,7 +185,7 @@ describe('the collector', () => {
     }
   })
 
-  it('is told of by variables that there are', () => {
+  it('is configured by variables that exist', () => {
     for (const file of [...files, 'README.md']) {
       const names = readDeploy(file).match(/\b(?:OTEL|TRACE)_[A-Z_]+/g) ?? []
       for (const name of names.filter((one) => !one.includes('TEMPORALITY')))

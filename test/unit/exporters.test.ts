@@ -60,13 +60,13 @@ const partial = (rejected: number, message: string) => {
 }
 const traces = (endpoint: string) => ({ OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: endpoint })
 
-test('what a collector rejects counts as lost, and its message is told', async () => {
+test('what a collector rejects counts as lost, and its message is logged', async () => {
   const { endpoint } = await collector('application/x-protobuf', partial(1, 'too long'))
   const { lines } = await tell(traces(endpoint))
   expect(lines).toEqual([`warn Telemetry is lost: 1 spans to ${new URL(endpoint).host}: rejected: too long`])
 })
 
-test('a warning of a collector that has taken everything is told', async () => {
+test('a warning of a collector that has accepted everything is logged', async () => {
   const { endpoint } = await collector('application/x-protobuf', partial(0, 'slow down'))
   expect((await tell(traces(endpoint))).lines).toEqual([
     `warn The collector ${new URL(endpoint).host} says: slow down`,

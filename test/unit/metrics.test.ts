@@ -87,7 +87,7 @@ test('names have their units, and roles of one process share their instruments',
   await metrics.close()
 })
 
-test('a gauge that is told no more is absent, and so is a label of it', async () => {
+test('a gauge that is no longer observed is absent, and so is a label of it', async () => {
   const metrics = start()
   let groups: string[] = ['postgres', 'mongo']
   const read = () => groups.map((group) => [1, { group }] as const)

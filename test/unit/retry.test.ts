@@ -49,7 +49,7 @@ describe('retryTransient', () => {
     ])
   })
 
-  it('waits for the one who is told', async () => {
+  it('waits for `onRetry`', async () => {
     const order: string[] = []
     let failed = false
     const work = async () => {

@@ -103,7 +103,7 @@ describe('what is lost', () => {
     vi.useRealTimers()
   })
 
-  it('is told once a minute, with all that has come together', () => {
+  it('is logged once a minute, with all losses since the last line', () => {
     const { log, lines } = recordedLog()
     const losses = new Losses(log)
     losses.add(1, 'spans to c:1', 'first')
@@ -115,8 +115,8 @@ describe('what is lost', () => {
     losses.add(4, 'spans to c:1', 'fourth')
     losses.add(5, 'spans to c:1', 'fifth')
     expect(lines[1]).toBe('warn Telemetry is lost: 9 spans to c:1: fourth')
-    losses.tell()
-    losses.tell()
+    losses.report()
+    losses.report()
     expect(lines.slice(2)).toEqual(['warn Telemetry is lost: 5 spans to c:1: fifth'])
     expect(losses.total).toBe(15)
   })

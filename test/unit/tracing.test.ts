@@ -31,7 +31,7 @@ describe('sampling', () => {
 })
 
 describe('where tracing is off', () => {
-  it('samples nothing, and its spans do nothing and name nobody', () => {
+  it('samples nothing, and its spans do nothing and have no context', () => {
     expect([NO_TRACING.on, NO_TRACING.sample()]).toEqual([false, false])
     const span = NO_TRACING.startSpan('x', 'server', { parent: REMOTE })
     span.set({ a: 1 })

@@ -4,7 +4,7 @@ import { browse } from '../../stream/dead-letters/browse.js'
 import { type Entry, fromReply, type RawEntry } from '../../stream/entry.js'
 import type { PartitionKeys } from '../../stream/keys.js'
 import type { RedisClient } from '../../stream/redis.js'
-import { readUnsettled } from './unsettled.js'
+import { readUnacknowledged } from './unacknowledged.js'
 import { type Examined, feedWitness, type Store, stateWitness } from './witness.js'
 
 /** Counts where the accepted events of one sink are: accepted = delivered + dead-lettered + pending, none lost. */
@@ -55,7 +55,7 @@ export async function takeLedger(
   ]
   const ledgers: SinkLedger[] = []
   for (const { sink, examine } of witnesses) {
-    const isUnfinished = await readUnsettled(sink, redis, partitions)
+    const isUnfinished = await readUnacknowledged(sink, redis, partitions)
     ledgers.push(ledgerOf(sink, await examine(entries), letters, isUnfinished))
   }
   return ledgers

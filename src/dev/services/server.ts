@@ -2,11 +2,11 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { clearLeftover, forgetPid, gone, notePid } from './leftover.js'
 import { freePort, isListening } from './port.js'
 import { freeze, send, thaw } from './processes.js'
 import { lastLines } from './run.js'
 import { type EmbeddedOptions, inData, reason, type Service } from './service.js'
+import { forgetPid, gone, notePid, stopStaleServer } from './stale-server.js'
 
 /** How to run one server: all that differs between Redis, Postgres and MongoDB. */
 export interface Recipe {
@@ -45,7 +45,7 @@ process.on('exit', () => {
 export async function startServer(recipe: Recipe, o: EmbeddedOptions): Promise<Service> {
   mkdirSync(recipe.dataDir, { recursive: true })
   const pidFile = inData(o, `${recipe.name}.pid`)
-  await clearLeftover({ ...recipe, pidFile, report: o.report, signal: o.signal })
+  await stopStaleServer({ ...recipe, pidFile, report: o.report, signal: o.signal })
   const log = inData(o, `${recipe.name}.log`)
   if (existsSync(log)) renameSync(log, `${log}.1`)
   for (let attempt = 1; ; attempt++) {

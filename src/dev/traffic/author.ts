@@ -33,11 +33,11 @@ export interface Spoiled {
   readonly fault: Fault
   readonly body: unknown
   /** Left out where the edge must refuse the request. */
-  readonly letter?: Letter
+  readonly letter?: ExpectedDeadLetter
 }
 
 /** The one dead letter that each of these sinks must write for an accepted request. */
-export interface Letter {
+export interface ExpectedDeadLetter {
   readonly reason: Reason
   readonly sinks: readonly SinkName[]
 }

@@ -1,6 +1,6 @@
 import type { Contract } from '../../../schemas/contract.js'
 import type { ErrorCode } from '../../edge/error-response.js'
-import type { Author, Fault, Letter, Spoiled, World } from './author.js'
+import type { Author, ExpectedDeadLetter, Fault, Spoiled, World } from './author.js'
 import { cdcAuthor } from './cdc.js'
 import { contactSyncAuthor } from './contact-sync.js'
 import { dataActionAuthor } from './data-action.js'
@@ -21,7 +21,7 @@ export interface SampleRequest {
   /** The edge's answer: `accepted` (202) or an error code. */
   readonly expect: 'accepted' | ErrorCode
   /** The dead letter that workers must write for it; left out where everything can be delivered. */
-  readonly letter?: Letter
+  readonly letter?: ExpectedDeadLetter
 }
 
 /** Options of {@link sampleRequests}. Each share is 0 to 1, and together they are at most 1. */
@@ -139,7 +139,7 @@ function malformed(random: Random, { contract, write }: Author): SampleRequest {
 
 function badlySigned({ contract, write }: Author, signature: 'wrong' | 'missing'): SampleRequest {
   const kind = signature === 'wrong' ? 'wrong signature' : 'no signature'
-  const isReported = signature === 'missing' && contract.tellsMissing
+  const isReported = signature === 'missing' && contract.reportsMissingSignature
   const expect = isReported ? 'missing_signature' : 'invalid_signature'
   return { contract, body: json(write()), signature, kind, expect }
 }

@@ -19,12 +19,12 @@ export interface Authenticator {
 
 /**
  * Creates the check of a contract's requests. It costs about 3 us for each scheme and secret, whichever matches.
- * @param tellsMissing whether a missing signature gets an answer other than a wrong one
+ * @param reportsMissingSignature whether a missing signature gets an answer other than a wrong one
  * @param now in ms since 1970
  */
 export function createAuthenticator(
   access: Access,
-  tellsMissing: boolean,
+  reportsMissingSignature: boolean,
   now: () => number = Date.now,
 ): Authenticator {
   const names: string[] = []
@@ -37,7 +37,7 @@ export function createAuthenticator(
   }
   const checks = access.schemes.map((scheme) => createCheck(scheme, access.secrets, place, now))
   const check = checks.length === 1 && checks[0] ? checks[0] : anyOf(checks)
-  return { headers, check: tellsMissing ? check : discreet(check), repeated: names.map(repeated) }
+  return { headers, check: reportsMissingSignature ? check : discreet(check), repeated: names.map(repeated) }
 }
 
 /** @param place returns the index of a header in the credentials */

@@ -93,12 +93,12 @@ function describePost({ contract, schemes }: DescribedContract): Operation {
 
 /** Whether a post to this contract can get this refusal. */
 function canMeet(
-  { body, tellsMissing }: Contract,
+  { body, reportsMissingSignature }: Contract,
   schemes: readonly Authentication[],
   code: ErrorCode,
 ): boolean {
   if (STRAY.includes(code)) return false
-  if (code === 'missing_signature') return tellsMissing && !isOpen({ schemes })
+  if (code === 'missing_signature') return reportsMissingSignature && !isOpen({ schemes })
   if (code === 'invalid_signature') return !isOpen({ schemes })
   return code !== 'invalid_body' || Object.keys(plain(body.schema)).length > 0
 }

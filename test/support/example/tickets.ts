@@ -27,7 +27,7 @@ export const ticket = defineContract({
   summary: 'Tickets of the service desk',
   path: '/webhook/tickets',
   authentication: NICE_SIGNATURE,
-  tellsMissing: true,
+  reportsMissingSignature: true,
   sinks: ['postgres', 'mongo'],
   entities: [tickets],
   body: Event,

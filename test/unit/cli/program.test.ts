@@ -62,7 +62,7 @@ describe('an error', () => {
     new ConfigError('PORT is wrong'),
     new TransientError('Redis is away'),
     new Error('There is no edge'),
-  ])('that people can put right is told without a stack: %s', async (error) => {
+  ])('that people can put right is reported without a stack: %s', async (error) => {
     expect(await runCommandLine([], failing(error))).toEqual({
       exitCode: 1,
       out: '',
@@ -74,7 +74,7 @@ describe('an error', () => {
     new TypeError('x is not a function'),
     Object.assign(new Error('write EIO'), { code: 'EIO' }),
     'a thrown text',
-  ])('that is a bug is told with all there is: %s', async (error) => {
+  ])('that is a bug is reported with its stack: %s', async (error) => {
     const { exitCode, err } = await runCommandLine([], failing(error))
     expect(exitCode).toBe(70)
     expect(err).toContain(error instanceof Error ? String(error.stack) : error)

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { BoundedConcurrency } from '../../../src/pipeline/bounded-concurrency.js'
 
-/** Work that ends when it is told to. */
+/** Work that ends when the test calls its function. */
 function flight() {
   let [land, crash] = [(): void => {}, (_: Error): void => {}]
   const ended = new Promise<void>((resolve, reject) => {
@@ -13,7 +13,7 @@ function flight() {
 
 const turn = () => new Promise((resolve) => setImmediate(resolve))
 
-test('so many batches are under way at a time, and the next one starts when one has ended', async () => {
+test('at most this many batches are in flight, and the next one starts when one has ended', async () => {
   const writing = new BoundedConcurrency(2)
   const [a, b, c] = [flight(), flight(), flight()]
   await writing.start(a.work)

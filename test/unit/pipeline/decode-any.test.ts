@@ -79,7 +79,7 @@ describe('any contract', () => {
       errors: [{ loc: [], msg: message, type: 'precision' }],
     })
     expect(refusals('data-action', `{"id":"e1","type":"t","n":${number}}`)).toEqual([[0, 'invalid_event']])
-    // Beside the events nobody reads it.
+    // No sink reads it beside the events.
     expect(refusals('contact-sync', `{"n":${number},"events":[${event('a')}]}`)).toEqual([])
   })
 
@@ -130,7 +130,7 @@ describe('any contract', () => {
   })
 
   it('never throws, whatever an entry contains', () => {
-    const source = fc.constantFrom('cdc', 'data-action', 'contact-sync', 'nobody')
+    const source = fc.constantFrom('cdc', 'data-action', 'contact-sync', 'unknown')
     const eventLike = fc.record(
       {
         id: fc.oneof(fc.string({ minLength: 1 }), fc.jsonValue()),

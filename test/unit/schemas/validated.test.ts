@@ -96,7 +96,7 @@ describe('a validated event', () => {
     ])
   })
 
-  it('is told all that is wrong with it at once', () => {
+  it('gets all its validation errors at once', () => {
     const wrong = event(
       { channel: 'fax', duration_seconds: '12', customer_email: 'x', agent_id: '', metadata: {} },
       { timestamp: '2026-02-30T00:00:00Z', correlation_id: undefined, event: 7 },

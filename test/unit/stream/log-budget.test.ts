@@ -6,7 +6,7 @@ import type { Memory } from '../../../src/stream/memory.js'
 const server = (used: number, max: number): Memory => ({ server: 'a:1', used, max, policy: 'noeviction' })
 
 describe('the budget of the log', () => {
-  it('is what was configured while Redis has room, or no maxmemory, or nobody knows what the log takes', () => {
+  it('is what was configured while Redis has room, or no maxmemory, or the size of the log is unknown', () => {
     expect(logBudget([server(670, 1_000)], 600, 20, 500)).toBe(500)
     expect(logBudget([server(5_000, 0)], 4_000, 20, 500)).toBe(500)
     expect(logBudget([server(999, 1_000)], undefined, 20, 500)).toBe(500)

@@ -131,7 +131,7 @@ describe('sample requests', () => {
     const all = samples({ invalid: 1 })
     for (const { contract, body, signature, kind, expect: expected } of all) {
       if (signature !== 'right') {
-        const told = signature === 'missing' && contract.tellsMissing
+        const told = signature === 'missing' && contract.reportsMissingSignature
         expect(expected).toBe(told ? 'missing_signature' : 'invalid_signature')
       } else expect(validate(contract, body)?.reason ?? 'accepted', kind).toBe(expected)
     }

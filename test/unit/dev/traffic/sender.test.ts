@@ -126,8 +126,8 @@ describe('the sender', () => {
     const silent = await serve(() => undefined)
     const report = await send(silent, { count: 3, timeoutMs: 50 })
     expect(report).toMatchObject({ unanswered: 3, byAnswer: { 'no answer: no answer within 50 ms': 3 } })
-    const nobody = await send('http://127.0.0.1:1', { count: 3 })
-    expect(nobody).toMatchObject({ unanswered: 3, byAnswer: { 'no answer: ECONNREFUSED': 3 } })
+    const unreachable = await send('http://127.0.0.1:1', { count: 3 })
+    expect(unreachable).toMatchObject({ unanswered: 3, byAnswer: { 'no answer: ECONNREFUSED': 3 } })
   })
 
   test('understands a proxy that answers in HTML', async () => {
@@ -164,7 +164,7 @@ describe('the sender', () => {
     expect(sockets.size).toBe(4)
   })
 
-  test('stops at once when it is told to, and counts what had no answer yet', async () => {
+  test('stops at once when the signal is aborted, and counts what had no answer yet', async () => {
     const stop = new AbortController()
     const url = await serve((request, response) => {
       if (entries++ % 2 === 0) accept(request, response)

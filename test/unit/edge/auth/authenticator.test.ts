@@ -10,9 +10,13 @@ const body = Buffer.from('{"id":"e-1","type":"contact.created","name":"Zoë"}')
 const all = Object.entries(METHODS)
 
 /** An authenticator of some schemes, at {@link NOW}. */
-function authenticator(methods: readonly Method[], secrets: readonly string[], tellsMissing = true) {
+function authenticator(
+  methods: readonly Method[],
+  secrets: readonly string[],
+  reportsMissingSignature = true,
+) {
   const schemes = methods.map(({ authentication }) => authentication)
-  return createAuthenticator({ schemes, secrets }, tellsMissing, () => NOW * 1_000)
+  return createAuthenticator({ schemes, secrets }, reportsMissingSignature, () => NOW * 1_000)
 }
 
 describe.each(all)('%s', (_, method) => {
@@ -172,7 +176,7 @@ describe('several schemes', () => {
     }
   })
 
-  it('that are none at all let nobody in', () => {
+  it('that are none at all accept no request', () => {
     expect(judge(createAuthenticator({ schemes: [], secrets: ['s'] }, true), {}, body)).toBeDefined()
   })
 })

@@ -78,7 +78,7 @@ describe.each(['hmac-timestamp', 'standard-webhooks'])('the time of %s', (name) 
     },
   )
 
-  it('is signed: nobody can make an old request young', () => {
+  it('is signed: a sender cannot make an old request look new', () => {
     expect(judged({ ...sign('s', body, NOW - 301), [header]: String(NOW) }, '{}')).toBe(INVALID)
   })
 

@@ -62,7 +62,7 @@ describe('the API description', () => {
     for (const { contract } of own) {
       const { responses } = api.paths[contract.path]?.post ?? { responses: {} }
       expect(Object.keys(responses)).toEqual(['202', '400', '401', '408', '413', '431', '503'])
-      expect(codesIn(responses).includes('missing_signature')).toBe(contract.tellsMissing)
+      expect(codesIn(responses).includes('missing_signature')).toBe(contract.reportsMissingSignature)
     }
     const { 405: method, 404: path } = api.components.responses
     expect(method).toMatchObject({ headers: { Allow: { schema: { const: 'POST' } } } })

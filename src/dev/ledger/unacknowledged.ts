@@ -11,7 +11,7 @@ const PAGE = 500
  * are in flight as another entry.
  * @returns whether an event, given by its entry and index, is one of them
  */
-export async function readUnsettled(
+export async function readUnacknowledged(
   group: string,
   redis: RedisClient,
   partitions: readonly PartitionKeys[],

@@ -18,7 +18,7 @@ export function forgetPid(file: string): void {
  * folder: another process may have the noted id by now.
  * @throws Error where the run that started the server is still running; the signal's reason once it is aborted
  */
-export async function clearLeftover(o: {
+export async function stopStaleServer(o: {
   readonly name: string
   readonly pidFile: string
   readonly dataDir: string
