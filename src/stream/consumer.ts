@@ -150,7 +150,7 @@ export class Consumer {
 
   /** Gives up the lease on entries: they stay pending, and after a lease any consumer of the group claims them. */
   postpone(entries: readonly Entry[]): void {
-    this.#held.remove(entries)
+    this.#inFlight.remove(entries)
   }
 
   /** Leaves the group, unless it still has pending entries: another consumer claims those. */
