@@ -78,3 +78,29 @@ describe('the documentation', () => {
     }
   })
 })
+
+/** The tests that a page names, each as a link to its file and, behind a colon, its title or the beginning of it. */
+function namedTests(page: string): { path: string; title: string }[] {
+  const rows = read(page)
+    .split('\n')
+    .filter((line) => line.startsWith('| '))
+  const last = rows.map((row) => row.slice(0, -1).split(' | ').at(-1) ?? '')
+  const named = last
+    .flatMap((cell) => cell.split(' · '))
+    .map((test) => /^\[.+\]\((.+\.test\.ts)\): (.+)$/.exec(test.trim()))
+  return named.flatMap((match) =>
+    match ? [{ path: join(dirname(page), match[1] ?? ''), title: match[2] ?? '' }] : [],
+  )
+}
+
+describe('the kinds of trouble in docs/outcomes.md', () => {
+  const tests = namedTests('docs/outcomes.md')
+
+  it('are more than a dozen', () => {
+    expect(tests.length).toBeGreaterThan(20)
+  })
+
+  it.each(tests)('$title', ({ path, title }) => {
+    expect(read(path).replaceAll("\\'", "'")).toContain(title)
+  })
+})
