@@ -2,7 +2,7 @@ import { Command } from 'commander'
 import { ENTITIES } from '../../schemas/index.js'
 import { environment, readConfig } from '../config.js'
 import { migrateMongo } from '../sinks/mongo/migrate.js'
-import { migratePostgres } from '../sinks/postgres/migrate.js'
+import { migratePostgres } from '../sinks/postgres/migrate/migrate.js'
 
 /** `tributary migrate`: brings both stores to the schema that this version needs. */
 export function migrateCommand(): Command {

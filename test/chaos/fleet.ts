@@ -6,7 +6,7 @@ import { accessOf, type Environment, readConfig, secretsVariable, VARIABLES } fr
 import { freePort } from '../../src/dev/services/port.js'
 import { dataFolder, type Service } from '../../src/dev/services/service.js'
 import { migrateMongo } from '../../src/sinks/mongo/migrate.js'
-import { migratePostgres } from '../../src/sinks/postgres/migrate.js'
+import { migratePostgres } from '../../src/sinks/postgres/migrate/migrate.js'
 import { partitionKeys } from '../../src/stream/keys.js'
 import { type OwnServers, ownServers } from '../support/own.js'
 import { Links } from './links.js'

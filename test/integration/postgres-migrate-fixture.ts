@@ -1,5 +1,5 @@
 import { onTestFinished } from 'vitest'
-import { type MigrateOptions, migratePostgres } from '../../src/sinks/postgres/migrate.js'
+import { type MigrateOptions, migratePostgres } from '../../src/sinks/postgres/migrate/migrate.js'
 import { freshName } from '../support/fresh.js'
 import { ENTITIES, type Fixture, NEVER } from './postgres-fixture.js'
 

@@ -3,7 +3,7 @@ import { realColumns, recordedLayouts, type StoredEntity, storedEntities } from 
 import type { Connection } from './connection.js'
 import { SchemaError } from './errors.js'
 import { type Column, Layout } from './layout.js'
-import { missingMigrations } from './migrations.js'
+import { missingMigrations } from './migrate/migrations.js'
 
 /** Layouts by table. */
 export type Layouts = ReadonlyMap<string, Layout>

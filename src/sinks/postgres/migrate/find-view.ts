@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { Connection } from './connection.js'
-import { SchemaError } from './errors.js'
-import { identifier, tableName } from './statements.js'
+import type { Connection } from '../connection.js'
+import { SchemaError } from '../errors.js'
+import { identifier, tableName } from '../statements.js'
 import { emptyPath } from './turn.js'
 
 const AGAIN = 'and run `tributary migrate` again'

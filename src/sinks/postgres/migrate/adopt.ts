@@ -1,9 +1,9 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { StoredEntity } from './catalog.js'
-import type { Connection } from './connection.js'
-import { type Column, Layout } from './layout.js'
+import type { StoredEntity } from '../catalog.js'
+import type { Connection } from '../connection.js'
+import { type Column, Layout } from '../layout.js'
+import { LAYOUT_LOCK, tableName } from '../statements.js'
 import { moveValues } from './move.js'
-import { LAYOUT_LOCK, tableName } from './statements.js'
 import { type Survey, survey } from './survey.js'
 import { inTurn, ownersPath, reading, waitFor } from './turn.js'
 

@@ -1,8 +1,8 @@
-import { realColumns, recordedLayouts, type StoredEntity } from './catalog.js'
-import type { Connection } from './connection.js'
-import { type Column, Layout, snakeCase } from './layout.js'
-import { cutName, MAX_NAME_BYTES } from './names.js'
-import { tableName } from './statements.js'
+import { realColumns, recordedLayouts, type StoredEntity } from '../catalog.js'
+import type { Connection } from '../connection.js'
+import { type Column, Layout, snakeCase } from '../layout.js'
+import { cutName, MAX_NAME_BYTES } from '../names.js'
+import { tableName } from '../statements.js'
 
 /** What `tributary migrate` finds in one table. */
 export interface Survey {

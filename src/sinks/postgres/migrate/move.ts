@@ -1,13 +1,13 @@
-import { RejectedError } from '../../errors.js'
-import { parseExactly } from '../../state/json.js'
-import type { Version } from '../../state/version.js'
-import { bisect } from '../bisect.js'
-import { type Connection, copyIn } from './connection.js'
-import { encodeRecord, encodeValue, escapeText } from './encode.js'
-import { refusalOf } from './errors.js'
-import { orDefault } from './join.js'
-import type { Layout } from './layout.js'
-import { identifier, literal, tableName } from './statements.js'
+import { RejectedError } from '../../../errors.js'
+import { parseExactly } from '../../../state/json.js'
+import type { Version } from '../../../state/version.js'
+import { bisect } from '../../bisect.js'
+import { type Connection, copyIn } from '../connection.js'
+import { encodeRecord, encodeValue, escapeText } from '../encode.js'
+import { refusalOf } from '../errors.js'
+import { orDefault } from '../join.js'
+import type { Layout } from '../layout.js'
+import { identifier, literal, tableName } from '../statements.js'
 
 /** Values in `extra` to move to their column, which exists now. */
 export interface Move {

@@ -1,5 +1,5 @@
 import pgPromise from 'pg-promise'
-import type { Connection } from './connection.js'
+import type { Connection } from '../connection.js'
 
 const { TransactionMode, isolationLevel } = pgPromise.txMode
 

@@ -2,13 +2,13 @@ import { readdir, readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import pg from 'pg'
 import { MigrationError, Umzug } from 'umzug'
-import type { Asker } from './catalog.js'
-import type { Connection } from './connection.js'
-import { SchemaError } from './errors.js'
+import type { Asker } from '../catalog.js'
+import type { Connection } from '../connection.js'
+import { SchemaError } from '../errors.js'
 import { inTurn, reading } from './turn.js'
 
 /** The same relative path leads there from the sources and from the built files. */
-const SHIPPED = fileURLToPath(new URL('../../../migrations/postgres', import.meta.url))
+const SHIPPED = fileURLToPath(new URL('../../../../migrations/postgres', import.meta.url))
 
 /** Records applied migrations; it must be there before the first of them. */
 const RECORD = `

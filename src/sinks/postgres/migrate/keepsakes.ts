@@ -1,4 +1,4 @@
-import type { Connection } from './connection.js'
+import type { Connection } from '../connection.js'
 import type { Keepsake, Keepsakes } from './give-back.js'
 import { grantsOf } from './grants.js'
 

@@ -1,6 +1,6 @@
-import type { Connection } from './connection.js'
-import { isOfSchema, SchemaError } from './errors.js'
-import { identifier, literal } from './statements.js'
+import type { Connection } from '../connection.js'
+import { isOfSchema, SchemaError } from '../errors.js'
+import { identifier, literal } from '../statements.js'
 
 /** What an owner has made of a view, and what `DROP VIEW` would lose. */
 export interface Keepsakes {
