@@ -66,7 +66,7 @@ export function encodeValue(column: Column, value: unknown): string {
   if (kind === 'array' && Array.isArray(value)) {
     return escapeText(holds === 'json' ? jsonArrayLiteral(value, name) : arrayLiteral(value, column))
   }
-  if (holds === 'time') return pointsInTime(value, name)
+  if (holds === 'time') return escapeText(pointsInTime(value, name))
   if (typeof value === 'string' && !ODD.test(value)) return value
   return escapeText(toText(value, name))
 }
