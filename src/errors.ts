@@ -19,6 +19,7 @@ export const REASONS = {
   unknown_type: 'no contract knows this event type',
   future_timestamp: 'the event claims to be from the future and would freeze its row',
   refused_by_store: 'the database cannot store a value of this event',
+  refused_by_cxone: 'CXone refuses to write this event back',
   poison: 'each worker that had it crashed or hung before it could acknowledge it',
 } as const
 
