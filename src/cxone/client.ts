@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { AccessError, type Applied, CxoneRefusal, CxoneTransient } from './errors.js'
 import { ConnectionError, Http, type HttpAnswer } from './http.js'
 import { CLOCK, type Clock, fullJitterMs, Pace } from './pace.js'
@@ -79,6 +80,8 @@ export class CxoneClient {
    * the signal's reason once it is aborted
    */
   async send(request: CxoneRequest, signal: AbortSignal): Promise<unknown> {
+    // Any number of requests may wait with the same signal: that is no leak.
+    setMaxListeners(0, signal)
     const ready: Ready = {
       method: request.method,
       route: request.route,

@@ -5,6 +5,7 @@ import {
   type IncomingMessage,
 } from 'node:http'
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
+import { TLSSocket } from 'node:tls'
 import type { Applied } from './errors.js'
 
 /** Idle connections are closed after this time, in ms: before the server closes them under a request. */
@@ -70,33 +71,30 @@ export class Http {
     }
     return new Promise((resolve, reject) => {
       const sent = (isTls ? httpsRequest : httpRequest)(url, options)
-      const isOpen = watchOpening(sent, isTls ? 'secureConnect' : 'connect')
-      let reason: unknown
-      const stop = (why: unknown) => {
-        reason ??= why
-        sent.destroy()
-        fail(why)
-      }
-      const timer = setTimeout(() => {
-        const message = `there was no whole answer within ${timeoutMs} ms`
-        stop(new ConnectionError(message, 'timeout', isOpen() ? 'unknown' : 'no'))
-      }, timeoutMs)
-      const abort = () => stop(signal.reason)
+      const isOpen = watchOpening(sent)
       const settle = () => {
         clearTimeout(timer)
         signal.removeEventListener('abort', abort)
       }
-      const fail = (error: unknown) => {
+      // What comes first counts: ending the request makes further errors.
+      const fail = (why: unknown) => {
         settle()
-        reject(reason ?? asConnectionError(error, isOpen()))
+        reject(why)
+        sent.destroy()
       }
+      const timer = setTimeout(() => {
+        const message = `there was no whole answer within ${timeoutMs} ms`
+        fail(new ConnectionError(message, 'timeout', isOpen() ? 'unknown' : 'no'))
+      }, timeoutMs)
+      const abort = () => fail(signal.reason)
+      const broke = (error: unknown) => fail(asConnectionError(error, isOpen()))
       signal.addEventListener('abort', abort, { once: true })
-      sent.on('error', fail)
+      sent.on('error', broke)
       sent.on('response', (response) => {
         readAnswer(response).then((answer) => {
           settle()
           resolve(answer)
-        }, stop)
+        }, broke)
       })
       sent.end(body)
     })
@@ -110,14 +108,17 @@ export class Http {
 }
 
 /** Whether the connection of a request is open: before that nothing of the request has left. */
-function watchOpening(sent: ClientRequest, event: string): () => boolean {
+function watchOpening(sent: ClientRequest): () => boolean {
   let isOpen = false
+  const open = () => {
+    isOpen = true
+  }
   sent.on('socket', (socket) => {
-    if (sent.reusedSocket) isOpen = true
-    else
-      socket.once(event, () => {
-        isOpen = true
-      })
+    // With TLS it is open only after the handshake, which may refuse the certificate.
+    const isTls = socket instanceof TLSSocket
+    const opening = isTls ? socket.alpnProtocol === null : socket.connecting
+    if (opening) socket.once(isTls ? 'secureConnect' : 'connect', open)
+    else open()
   })
   return () => isOpen
 }

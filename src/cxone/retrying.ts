@@ -23,7 +23,7 @@ export async function sendPatiently(
   client: CxoneClient,
   request: CxoneRequest,
   signal: AbortSignal,
-  onRetry: (error: CxoneTransient, pauseMs: number) => void = () => undefined,
+  onRetry: (error: CxoneTransient, pauseMs: number) => unknown = () => undefined,
   { attempts, withinMs } = PATIENCE,
 ): Promise<unknown> {
   const endsAt = performance.now() + withinMs

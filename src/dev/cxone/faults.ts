@@ -32,9 +32,9 @@ export const BAD_GATEWAY: Fault = {
   body: `<html><head><style>b { color: red }</style><title>502</title></head><body><b>Bad\n Gateway</b>${'<p>&nbsp;</p>'.repeat(500)}</body></html>`,
 }
 /** The answer is not whole JSON. */
-export const GARBAGE: Fault = { kind: 'altered', body: (usual) => JSON.stringify(usual).slice(0, -2) }
+export const GARBAGE: Fault = { kind: 'altered', body: (usual) => JSON.stringify(usual).slice(0, -1) }
 /** The answer has far more bytes than any client needs. */
-export const HUGE: Fault = { kind: 'altered', body: () => JSON.stringify(' '.repeat(20_000_000)) }
+export const HUGE: Fault = { kind: 'altered', body: () => JSON.stringify(' '.repeat(5_000_000)) }
 
 /** 429. @param retryAfter the header's value; left out: without the header */
 export function limited(retryAfter?: string): Fault {
