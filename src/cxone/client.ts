@@ -65,7 +65,7 @@ export class CxoneClient {
     const { rate, clock = CLOCK } = options
     this.#pace = new Pace(rate, clock)
     this.#now = () => clock.now()
-    this.#tokens = new TokenSource((signal) => this.#askForToken(signal), this.#now)
+    this.#tokens = new TokenSource((signal) => this.#askForToken(signal).catch(notSent), this.#now)
   }
 
   /** The base that paths follow. */
@@ -203,6 +203,16 @@ export class CxoneClient {
     const words = this.words(text)
     return `CXone answered ${status} to ${name(ready)}${words && `: ${words}`}`
   }
+}
+
+/** Without a token the request itself has not left. */
+function notSent(error: unknown): never {
+  if (!(error instanceof CxoneTransient) || error.applied === 'no') throw error
+  const { message, retryAfterMs } = error
+  throw new CxoneTransient(message, 'no', {
+    cause: error,
+    ...(retryAfterMs !== undefined && { retryAfterMs }),
+  })
 }
 
 function parse(text: string, ready: Ready, quote: (text: string) => string): unknown {

@@ -193,7 +193,7 @@ describe('a token', () => {
     expect((await failureOf(list(clientOf(cxone)))).message).toContain(': no ***, no ***.')
     for (const fault of [BROKEN, BAD_GATEWAY, limited('0.2'), { kind: 'hang' } as const]) {
       cxone.misbehave(TOKEN, fault)
-      expect(await failureOf(list(clientOf(cxone, { timeoutMs: 200 })))).toBeInstanceOf(CxoneTransient)
+      expect(classOf(await failureOf(list(clientOf(cxone, { timeoutMs: 200 }))))).toBe('no')
     }
   })
 

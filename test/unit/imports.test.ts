@@ -16,6 +16,7 @@ const MAX_LINES = 250
 const BASE = [
   'src/abort.ts',
   'src/config.ts',
+  'src/config/cxone.ts',
   'src/config/otlp.ts',
   'src/config/sinks.ts',
   'src/errors.ts',

@@ -1,9 +1,12 @@
+import { setMaxListeners } from 'node:events'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { TokenSource } from '../../../src/cxone/token.js'
 import { TransientError } from '../../../src/errors.js'
 
 const never = new AbortController().signal
+// Many wait with it at the same time.
+setMaxListeners(0, never)
 
 /** A source with a clock of the test, and a token endpoint that answers `t1`, `t2`, ... */
 function source(lifeMs: number | undefined) {
