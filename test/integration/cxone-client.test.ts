@@ -209,6 +209,17 @@ describe('a token', () => {
   )
 })
 
+it('an answer that repeats the token does not get it into a message', async () => {
+  const cxone = await startCxone()
+  const client = clientOf(cxone)
+  await list(client)
+  const body = JSON.stringify({ message: `no ${cxone.tokens.newest} here` })
+  for (const status of [400, 403, 500]) {
+    cxone.misbehave(LISTED, { kind: 'answer', status, body })
+    expect((await failureOf(list(client))).message).toMatch(/: no \*\*\* here$/)
+  }
+})
+
 describe('429', () => {
   it.each([false, true])('holds all requests for as long as CXone says (as a date: %s)', async (asDate) => {
     const cxone = await startCxone()

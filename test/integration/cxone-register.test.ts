@@ -252,6 +252,7 @@ describe('the subcommands', () => {
 
   it.each([
     ['{"total":0}', 'has no list'],
+    ['{"items":[],"total":7}', 'cannot be read to its end: only 0 are known'],
     ['[{"name":"x"}]', 'has an item without an id'],
     ['{"items":[],"nextPage":"https://elsewhere.example.com/api/v2/webhooks"}', 'link to its next page'],
   ])('cannot read a list like %j, and change nothing', async (body, message) => {
@@ -260,6 +261,16 @@ describe('the subcommands', () => {
     const { exitCode, err } = await runCommandLine(WEBHOOK)
     expect(exitCode).toBe(1)
     expect(err).toContain(message)
+    expect(changes(cxone)).toEqual([])
+  })
+
+  it('change nothing where each page is the first one again', async () => {
+    const cxone = await start()
+    const body = () => '{"entities":[{"id":1,"name":"a"}],"pageCount":3}'
+    cxone.misbehave('GET /api/v2/webhooks', { kind: 'altered', body }, 2)
+    const { exitCode, err } = await runCommandLine(WEBHOOK)
+    expect(exitCode).toBe(1)
+    expect(err).toContain('cannot be read to its end: only 1 are known')
     expect(changes(cxone)).toEqual([])
   })
 

@@ -9,6 +9,7 @@ const MOST_PAGES = 1_000
 const LISTS = ['entities', 'items', 'results', 'data', 'webhooks', 'dataActions', 'dataactions']
 const IDS = ['id', 'webhookId', 'dataActionId']
 const LINKS = ['nextUri', 'nextPage', 'nextPageUri', 'next']
+const TOTALS = ['total', 'totalCount', 'totalRecords']
 const COUNTS = ['pageCount', 'totalPages']
 
 /** What every call needs. */
@@ -21,21 +22,30 @@ export interface Caller {
 
 /**
  * Lists all registrations of a kind, whether CXone answers with an array, with numbered pages or with links to pages.
- * @throws as {@link sendPatiently}; Error where the list cannot be read
+ * @throws as {@link sendPatiently}; Error where the list cannot be read to its end: what is missing in it would be
+ * created a second time
  */
 export async function listRegistered({ client, signal, onRetry }: Caller, kind: Kind): Promise<Registered[]> {
-  const { route } = KINDS[kind]
+  const { route, url } = KINDS[kind]
   const found = new Map<string, Registered>()
-  let path: string | undefined = route
-  for (let page = 1; path !== undefined && page <= MOST_PAGES; page++) {
+  for (let page = 1, path = route; page <= MOST_PAGES; page++) {
     const answer = await sendPatiently(client, { method: 'GET', route, path }, signal, onRetry)
-    const known = found.size
-    for (const item of itemsIn(answer, route))
-      found.set(item.id, { ...item, kind, url: textOf(item.fields, KINDS[kind].url) })
-    // A server that ignores the number of the page answers with the first page for ever.
-    path = page > 1 && found.size === known ? undefined : nextPage(answer, route, page, client.apiUrl)
+    const items = itemsIn(answer, route)
+    // A server that does not know the parameter for the page answers with the first page for ever.
+    if (items.length > 0 && items.every(({ id }) => found.has(id))) break
+    for (const item of items) found.set(item.id, { ...item, kind, url: textOf(item.fields, url) })
+    const next = nextPage(answer, route, page, client.apiUrl)
+    if (next !== undefined) {
+      path = next
+      continue
+    }
+    const total = TOTALS.map((name) => fieldOf(answer, name)).find((count) => typeof count === 'number')
+    if (typeof total === 'number' && total > found.size) break
+    return [...found.values()]
   }
-  return [...found.values()]
+  throw new Error(
+    `The list of GET ${route} cannot be read to its end: only ${found.size} are known. Register by hand`,
+  )
 }
 
 /** Creates a registration, once: see {@link sendPatiently}. */

@@ -14,6 +14,9 @@ export class Tokens {
   /** How long a new token is valid, in seconds; fractions count, but `expires_in` is the same number. */
   lifeSeconds = 300
 
+  /** The last token that was issued. */
+  newest = ''
+
   constructor(private readonly grant: Grant) {}
 
   /** Answers a request to the token endpoint. */
@@ -30,6 +33,7 @@ export class Tokens {
     if (asked?.some((scope) => !scopes.includes(scope)))
       return refusal(400, 'invalid_scope', 'A scope is not granted to this client')
     const token = randomUUID()
+    this.newest = token
     this.#issued.set(token, {
       scopes: asked ?? scopes,
       endsAt: performance.now() + this.lifeSeconds * 1_000,
