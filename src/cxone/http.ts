@@ -37,7 +37,7 @@ export class ConnectionError extends Error {
   override readonly name = 'ConnectionError'
   constructor(
     message: string,
-    /** Node's code of the error, or one of ours: `timeout`, `too_large`, `cut`. */
+    /** Node's code of the error, or one of ours: `timeout`, `too_large`. */
     readonly code: string,
     readonly applied: Applied,
   ) {
@@ -132,7 +132,6 @@ async function readAnswer(response: IncomingMessage): Promise<HttpAnswer> {
       throw new ConnectionError(`the answer has more than ${MOST_BYTES} bytes`, 'too_large', 'unknown')
     chunks.push(chunk)
   }
-  if (!response.complete) throw new ConnectionError('the answer was cut', 'cut', 'unknown')
   return {
     status: response.statusCode ?? 0,
     headers: response.headers,
