@@ -161,6 +161,16 @@ describe('a token', () => {
     expect(cxone.log()).toHaveLength(51)
   })
 
+  it('that ends while requests wait for their turn is replaced before they are sent', async () => {
+    const cxone = await startCxone()
+    cxone.tokens.lifeSeconds = 0.3
+    const client = clientOf(cxone, { rate: 50 })
+    await Promise.all(Array.from({ length: 60 }, () => list(client)))
+    // All 60 wait with the first token; two thirds of them are sent after its end.
+    expect(cxone.log().filter((line) => line === `${LISTED} 401`).length).toBeLessThan(20)
+    expect(cxone.log().filter((line) => line === `${LISTED} 200`)).toHaveLength(60)
+  })
+
   it('is asked for with the scopes that are configured', async () => {
     const cxone = await startCxone()
     await list(clientOf(cxone, { scopes: 'webhooks:read webhooks:write' }))
