@@ -53,7 +53,7 @@ export interface MappedEvent {
   readonly fields: Readonly<Record<string, unknown>>
 }
 
-/** How CXone is told to send a contract's events: `tributary register` does it. */
+/** What `tributary register` creates in CXone, so that CXone sends a contract's events. */
 export type Registration =
   | {
       readonly kind: 'webhook'
