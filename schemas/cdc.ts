@@ -65,6 +65,10 @@ export const cdc = defineContract({
   name: 'cdc',
   summary: 'Changes of contacts and interactions, one a request',
   path: '/webhook/cxone',
+  registration: {
+    kind: 'webhook',
+    events: [...ENTITIES.keys()].flatMap((kind) => [...VERBS.keys()].map((verb) => `${kind}.${verb}`)),
+  },
   authentication: NICE_SIGNATURE,
   reportsMissingSignature: true,
   sinks: ['postgres', 'mongo'],

@@ -19,6 +19,7 @@ export const contactSync = defineContract({
   name: 'contact-sync',
   summary: 'Whole contacts, many a request',
   path: '/webhook',
+  registration: { kind: 'data-action' },
   authentication: NICE_SIGNATURE,
   reportsMissingSignature: true,
   sinks: ['postgres', 'mongo'],

@@ -53,12 +53,23 @@ export interface MappedEvent {
   readonly fields: Readonly<Record<string, unknown>>
 }
 
+/** What `tributary register` creates in CXone, so that CXone sends a contract's events. */
+export type Registration =
+  | {
+      readonly kind: 'webhook'
+      /** Event types that CXone sends. */
+      readonly events: readonly string[]
+    }
+  | { readonly kind: 'data-action' }
+
 /** One of CXone's webhooks (docs/contracts.md) as data, which edge, workers, migrations and docs use. */
 export interface Contract {
   /** Its name is also the prefix of its variables: `data-action` is configured by `DATA_ACTION_SECRETS`. */
   readonly name: string
   readonly summary: string
   readonly path: string
+  /** Left out where nothing needs to be registered in CXone. */
+  readonly registration?: Registration
   /** How a request is authenticated; the configuration may choose another way. */
   readonly authentication: Authentication
   /** Whether a missing signature gets another answer than a wrong one. */

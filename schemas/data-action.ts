@@ -37,6 +37,7 @@ export const dataAction = defineContract({
   name: 'data-action',
   summary: 'Any JSON object with id and type, kept as a document',
   path: '/webhook/cxone-dataaction',
+  registration: { kind: 'data-action' },
   authentication: NICE_SIGNATURE,
   reportsMissingSignature: true,
   sinks: ['mongo'],

@@ -39,6 +39,7 @@ export const interactionUpdate = defineContract({
   name: 'interaction-update',
   summary: 'Attributes of an interaction, to be written back to CXone',
   path: '/webhook/cxone-interactions',
+  registration: { kind: 'data-action' },
   authentication: NICE_SIGNATURE,
   reportsMissingSignature: true,
   sinks: ['interactions'],

@@ -39,6 +39,7 @@ export const validated = defineContract({
   name: 'validated',
   summary: 'Data actions, validated to the last field, for the clean feed',
   path: '/webhooks/cxone-data-actions',
+  registration: { kind: 'data-action' },
   authentication: { scheme: 'hmac', header: 'X-CXone-Signature', encoding: 'hex', prefix: '' },
   reportsMissingSignature: false,
   sinks: ['feed'],

@@ -5,6 +5,8 @@ import type { Contract } from '../schemas/contract.js'
 import { CONTRACTS } from '../schemas/index.js'
 import { chooseAccess } from './config/authentication.js'
 import { contractVariable, contractVariables } from './config/contract.js'
+import { wrongUrls } from './config/cxone.js'
+import { readFiles } from './config/files.js'
 import { GENERAL } from './config/general.js'
 import { wrongTargets } from './config/otlp.js'
 import { unknownSinks } from './config/sinks.js'
@@ -48,12 +50,15 @@ export function readConfig(env: Environment): Config {
     const value = env[name] ? parse(env[name], schema) : 'default' in schema ? schema.default : undefined
     if (value !== undefined) values[name] = value
   }
+  const unreadable = readFiles(Object.keys(VARIABLES), values)
   const choices = CONTRACTS.flatMap((contract) => chooseAccess(contract, values).mistakes)
   const mistakes = [
+    ...unreadable,
     ...wrongValues(values),
     ...unknownSinks(values.SINKS_NOT_RUN),
     ...choices,
     ...wrongTargets(values),
+    ...wrongUrls(values),
     ...inapplicable(env),
     ...unknownNames(Object.keys(env), VARIABLES),
   ]
@@ -102,6 +107,12 @@ export function accessOf(config: Config, contracts: readonly Contract[]): Map<Co
   }
   if (missing.length > 0) throw new ConfigError(missing.join('\n'))
   return all
+}
+
+/** Whether the configuration says who may post to a contract: its edge takes requests. */
+export function isConfigured(config: Config, contract: Contract): boolean {
+  const access = chooseAccess(contract, config)
+  return access.secrets.length > 0 || isOpen(access)
 }
 
 /** The authentication of a contract's requests, whether or not its secrets are set. */

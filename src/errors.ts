@@ -40,6 +40,7 @@ export const REASONS = {
   future_timestamp: 'the event claims to be from the future and would freeze its row',
   too_many_fields: 'the event has too many fields that its contract does not name',
   refused_by_store: 'the database cannot store a value of this event',
+  refused_by_cxone: 'CXone refuses to write this event back',
   poison: 'each worker that had it crashed or hung before it could acknowledge it',
 } as const
 

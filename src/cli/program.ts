@@ -6,6 +6,7 @@ import { deadCommand } from './dead.js'
 import { devCommand } from './dev.js'
 import { migrateCommand } from './migrate.js'
 import { openapiCommand } from './openapi.js'
+import { registerCommand } from './register.js'
 import { replayCommand } from './replay.js'
 import { sendCommand } from './send.js'
 import { startCommand } from './start.js'
@@ -17,6 +18,7 @@ export function createProgram(): Command {
   const program = new Command('tributary')
     .description(description)
     .version(version)
+    .enablePositionalOptions()
     .addCommand(devCommand())
     .addCommand(startCommand())
     .addCommand(migrateCommand())
@@ -24,6 +26,7 @@ export function createProgram(): Command {
     .addCommand(statusCommand())
     .addCommand(deadCommand())
     .addCommand(replayCommand())
+    .addCommand(registerCommand())
     .addCommand(openapiCommand())
     .addCommand(configCommand())
     .addHelpText(

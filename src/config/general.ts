@@ -1,4 +1,5 @@
 import { Type } from 'typebox'
+import { CXONE } from './cxone.js'
 import { SINKS } from './sinks.js'
 import { TELEMETRY } from './telemetry.js'
 import { choice, count, text, url } from './types.js'
@@ -160,6 +161,7 @@ export const GENERAL = {
     description: `Sinks that this installation does not run, comma-separated (of ${SINKS.join(', ')}): nothing is kept for them`,
     default: '',
   }),
+  ...CXONE,
   SHUTDOWN_TIMEOUT_MS: count('Time to finish what is in flight after SIGTERM, in ms', 25_000, 100, 600_000),
   LOG_LEVEL: Type.Enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal'], {
     description: 'Minimum level of a log line that is printed',

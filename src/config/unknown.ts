@@ -6,6 +6,7 @@ const OWN_PREFIXES = [
   'APPEND_',
   'BACKLOG_',
   'BATCH_',
+  'CXONE_',
   'DEAD_',
   'DURABILITY_',
   'EDGE_',

@@ -69,7 +69,9 @@ export const ATTRIBUTE = {
   requestBytes: 'http.request.body.size',
   statusCode: 'http.response.status_code',
   urlPath: 'url.path',
+  urlTemplate: 'url.template',
   urlScheme: 'url.scheme',
+  serverAddress: 'server.address',
   messagingSystem: 'messaging.system',
   operationName: 'messaging.operation.name',
   operationType: 'messaging.operation.type',
@@ -106,6 +108,7 @@ export const ATTRIBUTE = {
  */
 export const METRIC = {
   requestDuration: 'http.server.request.duration',
+  clientRequestDuration: 'http.client.request.duration',
   rejected: 'cxone.webhook.rejected',
   sent: 'messaging.client.sent.messages',
   consumed: 'messaging.client.consumed.messages',

@@ -1,6 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { createProgram } from '../../src/cli/program.js'
 import { ROLES } from '../../src/cli/start.js'
 import { readConfig, VARIABLES } from '../../src/config.js'
 import {
@@ -109,6 +110,49 @@ describe('deploy/kubernetes', () => {
   })
 })
 
+interface Job {
+  readonly kind: string
+  readonly metadata: { readonly name: string }
+  readonly spec: {
+    readonly backoffLimit: number
+    readonly template: {
+      readonly spec: {
+        readonly restartPolicy: string
+        readonly containers: readonly {
+          readonly image: string
+          readonly args: readonly string[]
+          readonly envFrom: readonly { readonly secretRef: { readonly name: string } }[]
+          readonly env: readonly { readonly name: string; readonly value: string }[]
+        }[]
+      }
+    }
+  }
+}
+
+describe('the Job that registers in CXone', () => {
+  const [job] = parseManifests<Job>('kubernetes/register.yaml')
+
+  it('runs one command that there is, once, with the secrets of the roles', () => {
+    expect(job).toMatchObject({ kind: 'Job', metadata: { name: 'tributary-register' } })
+    const { restartPolicy, containers } = job?.spec.template.spec ?? {}
+    expect(restartPolicy).toBe('Never')
+    expect(containers).toHaveLength(1)
+    expect(containers?.[0]).toMatchObject({
+      image: 'tributary',
+      envFrom: [{ secretRef: { name: 'tributary' } }],
+    })
+    const names = createProgram().commands.map((command) => command.name())
+    expect(names).toContain(containers?.[0]?.args.join(' '))
+  })
+
+  it('sets only variables that there are, to values that are right', () => {
+    const env = job?.spec.template.spec.containers[0]?.env ?? []
+    const config = readConfig(Object.fromEntries(env.map(({ name, value }) => [name, value])))
+    for (const { name } of env) expect(config[name]).toBeDefined()
+    expect(env.map(({ name }) => name)).toEqual(['PUBLIC_URL', 'CXONE_API_URL', 'CXONE_TOKEN_URL'])
+  })
+})
+
 interface Compose {
   readonly services: Record<
     string,
@@ -138,7 +182,7 @@ describe('deploy/compose.observability.yaml', () => {
 
   it('sends the telemetry of every role to the collector, by variables that there are', () => {
     const own = Object.entries(base.services).filter(
-      ([name, { image }]) => image === 'tributary' && name !== 'migrate',
+      ([name, { image }]) => image === 'tributary' && !['migrate', 'register'].includes(name),
     )
     for (const [name] of own) {
       const environment = services[name]?.environment ?? {}

@@ -5,7 +5,8 @@ import { parse } from 'yaml'
 import { CONTRACTS } from '../../schemas/index.js'
 import { createProgram } from '../../src/cli/program.js'
 import { ROLES } from '../../src/cli/start.js'
-import { readConfig, VARIABLES } from '../../src/config.js'
+import { readConfig, secretsVariable, VARIABLES } from '../../src/config.js'
+import { cxoneOptions } from '../../src/cxone/settings.js'
 import { ERROR_RESPONSES } from '../../src/edge/error-response.js'
 import { REASONS } from '../../src/errors.js'
 
@@ -15,6 +16,8 @@ const read = (path: string) => readFileSync(join(ROOT, path), 'utf8')
 interface Service {
   readonly image: string
   readonly command?: string
+  readonly profiles?: readonly string[]
+  readonly restart?: string
   readonly environment?: Record<string, string>
   readonly depends_on?: Record<string, { condition: string }>
   readonly healthcheck?: object
@@ -25,9 +28,13 @@ describe('compose.yaml', () => {
   const { services } = parse(read('compose.yaml'), { merge: true }) as { services: Record<string, Service> }
   const own = Object.entries(services).filter(([, { image }]) => image === 'tributary')
 
-  it('runs every role, and migrates', () => {
+  it('runs every role, migrates, and registers on demand', () => {
     const commands = own.map(([, { command }]) => command).sort()
-    expect(commands).toEqual(['migrate', ...ROLES.map((role) => `start ${role}`).sort()])
+    expect(commands).toEqual(['migrate', 'register', ...ROLES.map((role) => `start ${role}`).sort()])
+    const onDemand = own.filter(([, { profiles }]) => profiles !== undefined)
+    expect(onDemand).toEqual([
+      ['register', expect.objectContaining({ profiles: ['register'], restart: 'no' })],
+    ])
     const names = createProgram().commands.map((command) => command.name())
     for (const command of commands) expect(names).toContain(command?.split(' ')[0])
   })
@@ -41,6 +48,14 @@ describe('compose.yaml', () => {
       ])
       expect(readConfig(Object.fromEntries(filled))).toMatchObject({ REDIS_URL: 'redis://redis:6379' })
     }
+  })
+
+  it('gives the registration what it needs, and the secrets of every contract', () => {
+    const environment = services.register?.environment ?? {}
+    for (const { name } of CONTRACTS) expect(Object.keys(environment)).toContain(secretsVariable(name))
+    const given = Object.fromEntries(Object.keys(environment).map((name) => [name, 'https://h.example.com']))
+    expect(() => cxoneOptions(readConfig({ ...given, PARTITIONS: '' }))).not.toThrow()
+    expect(environment).toHaveProperty('PUBLIC_URL')
   })
 
   it('waits only for services that there are, and for their health where they tell it', () => {

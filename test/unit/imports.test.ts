@@ -16,6 +16,7 @@ const MAX_LINES = 250
 const BASE = [
   'src/abort.ts',
   'src/config.ts',
+  'src/config/cxone.ts',
   'src/config/otlp.ts',
   'src/config/sinks.ts',
   'src/errors.ts',
@@ -41,7 +42,7 @@ const DIRECTIONS: Directions = {
   // A store knows nothing of the log. The feed's store is Redis, so its sink alone may.
   'src/sinks/': ['src/state/', ...BASE, 'schemas/', 'migrations/'],
   'src/sinks/feed/': ['src/sinks/sink.ts', 'src/stream/', ...BASE],
-  'src/cxone/': [...LOG, 'schemas/'],
+  'src/cxone/': [...LOG, 'schemas/', 'src/text.ts'],
   'src/evolution/': LOG,
   'src/maintenance/': LOG,
   'src/ops/': LOG,

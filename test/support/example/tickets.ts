@@ -26,6 +26,7 @@ export const ticket = defineContract({
   name: 'ticket',
   summary: 'Tickets of the service desk',
   path: '/webhook/tickets',
+  registration: { kind: 'data-action' },
   authentication: NICE_SIGNATURE,
   reportsMissingSignature: true,
   sinks: ['postgres', 'mongo'],
