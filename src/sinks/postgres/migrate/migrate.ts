@@ -1,6 +1,7 @@
 import type { Entity } from '../../../../schemas/contract.js'
 import { storedEntities } from '../catalog.js'
 import { openDatabase, withConnection } from '../connection.js'
+import { checkServerVersion } from '../server-version.js'
 import { adoptColumns } from './adopt.js'
 import { dropViews } from './drop-views.js'
 import { applyMigrations, missingMigrations } from './migrations.js'
@@ -36,6 +37,7 @@ export async function migratePostgres(options: MigrateOptions): Promise<void> {
   const database = openDatabase({ url, poolSize: 1, queryTimeoutMs: 0 })
   try {
     await withConnection(database, 'migrate', signal, async (connection) => {
+      await checkServerVersion(connection)
       if (dryRun) {
         const missing = await reading(connection, () => missingMigrations(connection, directory))
         for (const file of missing) report(`Postgres: would apply ${file}`)
