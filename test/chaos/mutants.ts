@@ -47,7 +47,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     mutation: {
       roles: ['maintenance'],
       file: '/src/stream/trim.js',
-      from: '[windowMs, share, STEP_ENTRIES, ignored.length, ...ignored, ...held]',
+      from: '[windowMs, share, STEP_ENTRIES, ignored.length, ...ignored, ...positions]',
       to: "[0, share, STEP_ENTRIES, 1, 'mongo']",
     },
     plan: [strike('kill', 'mongo-1', 2_000, 9_000), strike('kill', 'mongo-2', 2_000, 9_000)],
