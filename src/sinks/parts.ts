@@ -3,6 +3,19 @@ import type { Comparison } from './sink.js'
 /** Parts that a batch is divided into. With two there are more levels, and slow items keep their neighbours waiting longer. */
 const PARTS = 8
 
+/** Items that are written together, and the failed write that they are a part of. */
+export interface Part<Item> {
+  readonly items: readonly Item[]
+  readonly whole: Failure<Item> | undefined
+}
+
+/** A part that failed. */
+export interface Failure<Item> extends Part<Item> {
+  readonly code: string
+  /** When it had failed, by the clock of the evidence. */
+  readonly at: number
+}
+
 /** Items of each place that are written last. Several, because one may be at fault itself. */
 const RESERVE = 3
 

@@ -2,7 +2,7 @@ import { BatchError, isSuspicious, type RejectedError, type TransientError } fro
 import type { Report } from '../telemetry/command.js'
 import type { Evidence } from './evidence.js'
 import { PartTime } from './part-time.js'
-import { divide, reserveOf } from './parts.js'
+import { divide, type Failure, type Part, reserveOf } from './parts.js'
 import type { Sink } from './sink.js'
 
 /** Failures in a row, while nothing is written, after which a trial pauses: it may be an outage. */
@@ -11,19 +11,6 @@ const MOST_FRUITLESS = 32
 const ROUND_MS = 1_000
 /** Age of a trial, in ms, from which on it postpones suspects, even where nothing else is written. */
 const OLD_MS = 1_000
-
-/** Items that are written together, and the failed write that they are a part of. */
-interface Part<Item> {
-  readonly items: readonly Item[]
-  readonly whole: Failure<Item> | undefined
-}
-
-/** A part that failed. */
-interface Failure<Item> extends Part<Item> {
-  readonly code: string
-  /** When it had failed, by the clock of the evidence. */
-  readonly at: number
-}
 
 /** An item that has failed alone. */
 interface Suspect<Item> {
@@ -98,8 +85,8 @@ export class Trial<Item> {
     const begunMs = performance.now()
     for (const [item, { first, error }] of [...this.#suspects]) {
       const isLate = performance.now() - begunMs > ROUND_MS
-      const isHopeless = this.#isHopeless(first, error)
-      if (!isLate && !isHopeless) await this.#attempt({ items: [item], whole: first.whole }, round)
+      if (isLate || this.#isHopeless(first, error)) continue
+      await this.#attempt({ items: [item], whole: first.whole }, round)
     }
     this.#conclude()
   }
@@ -118,26 +105,23 @@ export class Trial<Item> {
       return
     }
     const whole = { ...part, code: error.suspicion?.code ?? '', at: this.#begunAt }
-    const reserve = reserveOf(items, news, comparison)
-    for (const item of reserve) this.#reserve.push({ items: [item], whole })
-    const last = new Set(reserve)
+    const last = new Set(reserveOf(items, news, comparison))
+    for (const item of last) this.#reserve.push({ items: [item], whole })
     const others = items.filter((item) => !last.has(item))
     this.#push(divide(others, comparison), whole)
   }
 
   /** Whether a second attempt with a suspect would prove nothing. */
   #isHopeless(first: Failure<Item>, { suspicion }: TransientError): boolean {
-    const mayPostpone = this.#isOld() && this.#evidence.hasRoom
-    if (suspicion?.refusal === undefined) return mayPostpone || this.#evidence.isWrittenAfter(this.#begunAt)
-    return mayPostpone && !this.#evidence.isWrittenAfter(first.at)
+    if (suspicion?.refusal === undefined) return this.#mayPostpone()
+    return this.#isOldWithRoom() && !this.#evidence.isWrittenAfter(first.at)
   }
 
   async #attempt(part: Part<Item>, round: Round): Promise<void> {
     const { comparison } = this.#evidence
-    const [item, ...others] = part.items
-    const isAlone = item !== undefined && others.length === 0
+    const [item] = part.items
     // Asked for before: what ends while the item fails may have been written after its failure.
-    const provenAt = isAlone ? this.#evidence.writtenAt(comparison.placeOf(item)) : 0
+    const provenAt = item === undefined ? 0 : this.#evidence.writtenAt(comparison.placeOf(item))
     const begunMs = performance.now()
     try {
       await this.#write(part, round)
@@ -164,12 +148,11 @@ export class Trial<Item> {
   }
 
   async #write({ items, whole }: Part<Item>, { signal, report, onWritten }: Round): Promise<void> {
-    const hasFullTime = this.#isJudged(items, whole)
-    const share = items.length / this.#start.items.length
+    const limitMs = this.#time.limitMs(items.length / this.#start.items.length)
     const begunAt = this.#evidence.tick()
     let rejected: ReadonlyMap<Item, RejectedError> = new Map()
     try {
-      await this.#sink.write(items, signal, report, hasFullTime ? undefined : this.#time.limitMs(share))
+      await this.#sink.write(items, signal, report, this.#isJudged(items, whole) ? undefined : limitMs)
     } catch (error) {
       if (!(error instanceof BatchError)) throw error
       rejected = (error as BatchError<Item>).rejected
@@ -230,8 +213,12 @@ export class Trial<Item> {
     return false
   }
 
-  #isOld(): boolean {
-    return performance.now() - this.#start.startedMs > OLD_MS
+  #isOldWithRoom(): boolean {
+    return performance.now() - this.#start.startedMs > OLD_MS && this.#evidence.hasRoom
+  }
+
+  #mayPostpone(): boolean {
+    return this.#evidence.isWrittenAfter(this.#begunAt) || this.#isOldWithRoom()
   }
 
   /** Ends the trial, unless nothing shows that the store takes any writes. */
@@ -240,8 +227,7 @@ export class Trial<Item> {
     const [any] = this.#suspects.values()
     const isKnown = ([item, { first }]: [Item, Suspect<Item>]) =>
       evidence.recall(item, first.code) !== undefined
-    const isOpen = evidence.isWrittenAfter(this.#begunAt) || (this.#isOld() && evidence.hasRoom)
-    if (any !== undefined && !isOpen && ![...this.#suspects].every(isKnown)) throw any.error
+    if (any !== undefined && !this.#mayPostpone() && ![...this.#suspects].every(isKnown)) throw any.error
     for (const [item, { first }] of this.#suspects) evidence.remember(item, first.code, first.at)
     if (this.#rejected.size + this.#suspects.size > 0) {
       throw new BatchError(

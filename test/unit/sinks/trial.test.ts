@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { afterEach, beforeEach, expect, it, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { BatchError, RejectedError, TransientError } from '../../../src/errors.js'
 import { newWorkerStats } from '../../../src/health/stats.js'
 import type { Sink } from '../../../src/sinks/sink.js'
@@ -349,4 +349,36 @@ it('a worker whose suspect another worker has taken over counts as well again', 
   reads.length = 0
   await judging.write([{ key: 4, table: 'u' }], NEVER)
   expect(reads).toEqual([])
+})
+
+describe('after a write of which it is not known what it has written, writing again proves nothing', () => {
+  // One item is stored by a write that fails. The table takes nothing else that is new.
+  it.each([
+    ['a store that may write some items of a write that fails', false, 0, errorOf('B')],
+    ['a write that was interrupted', true, 2, errorOf(undefined)],
+  ])('%s', async (_, isAtomic, stranded, error) => {
+    const { sink, stored } = storeWith([])
+    if (sink.comparison === undefined) throw new Error('the store compares')
+    let [interrupted, writes] = [false, 0]
+    const odd: Sink<Item> = {
+      ...sink,
+      comparison: { ...sink.comparison, isAtomic },
+      write: async (items) => {
+        writes++
+        if (items.some(({ key }) => key === 9)) throw errorOf('B')
+        const isNew = items.some(({ key }) => !stored.has(key))
+        if (items.some(({ key }) => key === stranded) && !interrupted) {
+          interrupted = true
+          for (const { key } of items) stored.add(key)
+          throw error
+        }
+        if (isNew) throw errorOf('B')
+      },
+    }
+    const items = [0, 1, 2, 9].map((key) => ({ key, table: 't' }))
+    const { rejected } = await outcomeOf(watched(odd, newWorkerStats()), items, () => undefined)
+    expect(writes).toBeGreaterThan(4)
+    expect(stored.size).toBeGreaterThan(0)
+    expect([...rejected.keys()]).toEqual([])
+  })
 })
