@@ -38,6 +38,9 @@ const TRIGGERS = {
   '0A000': "RAISE EXCEPTION 'cannot do that' USING ERRCODE = '0A000'",
   '2F005': "RAISE EXCEPTION 'no return' USING ERRCODE = '2F005'",
   XX000: "RAISE EXCEPTION 'odd' USING ERRCODE = 'XX000'",
+  '40001': "RAISE EXCEPTION 'a code of the server' USING ERRCODE = '40001'",
+  '53100': "RAISE EXCEPTION 'another code of the server' USING ERRCODE = '53100'",
+  '57P03': "RAISE EXCEPTION 'a third code of the server' USING ERRCODE = '57P03'",
   ZZ001: "RAISE EXCEPTION 'not on Sundays' USING ERRCODE = 'ZZ001'",
 }
 
