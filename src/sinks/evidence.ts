@@ -9,6 +9,9 @@ const MOST_POSTPONED = 1_000
 /** A suspect that has not come again after this time, in ms, was written or rejected by another worker. */
 const FORGET_MS = 3_600_000
 
+/** After this time, in ms, a suspect that has not come again no longer makes its place count as blocked. */
+const AWAY_MS = 300_000
+
 /** A suspect's first failure. */
 interface Memory {
   readonly code: string
@@ -39,6 +42,7 @@ export class Evidence<Item> {
 
   /** Whether any postponed item waits for its verdict. */
   get hasSuspects(): boolean {
+    this.#forgetOld()
     return this.#suspects.size > 0
   }
 
@@ -49,8 +53,9 @@ export class Evidence<Item> {
 
   /** Whether some place has taken nothing new since an item for it was postponed. */
   get hasBlockedPlace(): boolean {
-    for (const { place, failedAt } of this.#suspects.values())
-      if (this.writtenAt(place) < failedAt) return true
+    for (const { place, failedAt, seenAt } of this.#suspects.values()) {
+      if (this.writtenAt(place) < failedAt && performance.now() - seenAt < AWAY_MS) return true
+    }
     return false
   }
 
@@ -106,8 +111,14 @@ export class Evidence<Item> {
     const seenAt = performance.now()
     this.#suspects.delete(identity)
     this.#suspects.set(identity, { code, place: comparison.placeOf(item), failedAt, seenAt })
-    for (const [oldest, memory] of this.#suspects) {
-      if (this.#suspects.size <= MOST_REMEMBERED && seenAt - memory.seenAt < FORGET_MS) break
+    this.#forgetOld()
+  }
+
+  #forgetOld(): void {
+    if (this.#suspects.size === 0) return
+    const now = performance.now()
+    for (const [oldest, { seenAt }] of this.#suspects) {
+      if (this.#suspects.size <= MOST_REMEMBERED && now - seenAt < FORGET_MS) break
       this.#suspects.delete(oldest)
     }
   }

@@ -1,32 +1,16 @@
 import { BatchError, isSuspicious, type RejectedError, type TransientError } from '../errors.js'
 import type { Report } from '../telemetry/command.js'
 import type { Evidence } from './evidence.js'
-import { byPlace, divide } from './parts.js'
+import { PartTime } from './part-time.js'
+import { divide, type Failure, type Part, reserveOf } from './parts.js'
 import type { Sink } from './sink.js'
 
-/** Longest time for a part of a batch, in ms, so that a slow item does not keep its neighbours waiting for long. */
-const PART_MS = { whole: 250, least: 50, mostPatience: 64 }
 /** Failures in a row, while nothing is written, after which a trial pauses: it may be an outage. */
-const MOST_FRUITLESS = 12
+const MOST_FRUITLESS = 32
 /** Time of such failures, and of second attempts with suspects, in ms. */
 const ROUND_MS = 1_000
-/** Items of each place that are written last. Several, because one may be at fault itself. */
-const RESERVE = 3
 /** Age of a trial, in ms, from which on it postpones suspects, even where nothing else is written. */
 const OLD_MS = 1_000
-
-/** Items that are written together, and the failed write that they are a part of. */
-interface Part<Item> {
-  readonly items: readonly Item[]
-  readonly whole: Failure<Item> | undefined
-}
-
-/** A part that failed. */
-interface Failure<Item> extends Part<Item> {
-  readonly code: string
-  /** When it had failed, by the clock of the evidence. */
-  readonly at: number
-}
 
 /** An item that has failed alone. */
 interface Suspect<Item> {
@@ -65,13 +49,15 @@ export class Trial<Item> {
   readonly #evidence: Evidence<Item>
   readonly #start: Start<Item>
   readonly #begunAt: number
+  /** First in, first out, so that the larger parts come first, and with them most of the innocent. */
   readonly #parts: Part<Item>[] = []
+  /** Written after all parts. */
+  readonly #reserve: Part<Item>[] = []
   readonly #suspects = new Map<Item, Suspect<Item>>()
   readonly #rejected = new Map<Item, RejectedError>()
   readonly #written = new Set<Item>()
   #news: Set<Item> | undefined
-  /** Doubles the time for a part with each round in which nothing could be written. */
-  #patience = 1
+  readonly #time = new PartTime()
 
   constructor(sink: Sink<Item>, evidence: Evidence<Item>, start: Start<Item>) {
     this.#sink = sink
@@ -93,15 +79,20 @@ export class Trial<Item> {
       this.#begin(this.#start, this.#news)
     }
     const round: Round = { signal, report, onWritten, startedMs: performance.now(), fruitless: 0 }
-    for (let part = this.#parts.pop(); part !== undefined; part = this.#parts.pop()) {
+    for (let part = this.#next(); part !== undefined; part = this.#next()) {
       await this.#attempt(part, round)
     }
+    const begunMs = performance.now()
     for (const [item, { first, error }] of [...this.#suspects]) {
-      const isLate = performance.now() - round.startedMs > ROUND_MS
-      const isHopeless = this.#isHopeless(first, error)
-      if (!isLate && !isHopeless) await this.#attempt({ items: [item], whole: first.whole }, round)
+      const isLate = performance.now() - begunMs > ROUND_MS
+      if (isLate || this.#isHopeless(first, error)) continue
+      await this.#attempt({ items: [item], whole: first.whole }, round)
     }
     this.#conclude()
+  }
+
+  #next(): Part<Item> | undefined {
+    return this.#parts.shift() ?? this.#reserve.pop()
   }
 
   /** Makes the first parts. A few items that are news are written last: they prove what the others are suspected of. */
@@ -114,35 +105,32 @@ export class Trial<Item> {
       return
     }
     const whole = { ...part, code: error.suspicion?.code ?? '', at: this.#begunAt }
-    const reserve = byPlace(items, comparison).flatMap((some) => {
-      const known = some.filter((item) => news.has(item))
-      return known.slice(Math.max(known.length >> 1, known.length - RESERVE))
-    })
-    for (const item of reserve) this.#parts.push({ items: [item], whole })
-    const last = new Set(reserve)
+    const last = new Set(reserveOf(items, news, comparison))
+    for (const item of last) this.#reserve.push({ items: [item], whole })
     const others = items.filter((item) => !last.has(item))
     this.#push(divide(others, comparison), whole)
   }
 
   /** Whether a second attempt with a suspect would prove nothing. */
   #isHopeless(first: Failure<Item>, { suspicion }: TransientError): boolean {
-    if (suspicion?.refusal === undefined) return this.#evidence.isWrittenAfter(this.#begunAt)
-    return this.#isOld() && !this.#evidence.isWrittenAfter(first.at)
+    if (suspicion?.refusal === undefined) return this.#mayPostpone()
+    return this.#isOldWithRoom() && !this.#evidence.isWrittenAfter(first.at)
   }
 
   async #attempt(part: Part<Item>, round: Round): Promise<void> {
     const { comparison } = this.#evidence
-    const [item, ...others] = part.items
-    const isAlone = item !== undefined && others.length === 0
+    const [item] = part.items
     // Asked for before: what ends while the item fails may have been written after its failure.
-    const provenAt = isAlone ? this.#evidence.writtenAt(comparison.placeOf(item)) : 0
+    const provenAt = item === undefined ? 0 : this.#evidence.writtenAt(comparison.placeOf(item))
+    const begunMs = performance.now()
     try {
       await this.#write(part, round)
     } catch (error) {
+      this.#time.spend(performance.now() - begunMs)
       // Rewriting what was written after all would prove nothing.
       if (!comparison.isAtomic || !isSuspicious(error)) for (const one of part.items) this.#news?.delete(one)
       if (!isSuspicious(error)) {
-        this.#parts.push(part)
+        this.#parts.unshift(part)
         throw error
       }
       this.#accuse(part, error, provenAt)
@@ -155,19 +143,16 @@ export class Trial<Item> {
     if (this.#evidence.isWrittenAfter(this.#begunAt)) return
     round.fruitless++
     if (round.fruitless < MOST_FRUITLESS && performance.now() - round.startedMs < ROUND_MS) return
-    this.#patience = Math.min(this.#patience * 2, PART_MS.mostPatience)
-    if (this.#parts.length > 0) throw error
+    this.#time.grow(performance.now() - this.#start.startedMs)
+    if (this.#parts.length + this.#reserve.length > 0) throw error
   }
 
   async #write({ items, whole }: Part<Item>, { signal, report, onWritten }: Round): Promise<void> {
-    const isAlone =
-      items.length === 1 && (whole === undefined || items.some((item) => this.#suspects.has(item)))
-    const share = items.length / this.#start.items.length
-    const limitMs = Math.max(PART_MS.least, PART_MS.whole * share) * this.#patience
+    const limitMs = this.#time.limitMs(items.length / this.#start.items.length)
     const begunAt = this.#evidence.tick()
     let rejected: ReadonlyMap<Item, RejectedError> = new Map()
     try {
-      await this.#sink.write(items, signal, report, isAlone ? undefined : limitMs)
+      await this.#sink.write(items, signal, report, this.#isJudged(items, whole) ? undefined : limitMs)
     } catch (error) {
       if (!(error instanceof BatchError)) throw error
       rejected = (error as BatchError<Item>).rejected
@@ -182,6 +167,11 @@ export class Trial<Item> {
     onWritten()
   }
 
+  /** Whether the part is one item that has failed alone before, or that came alone: it gets the store's full time. */
+  #isJudged(items: readonly Item[], whole: Failure<Item> | undefined): boolean {
+    return items.length === 1 && (whole === undefined || items.some((item) => this.#suspects.has(item)))
+  }
+
   /** Divides a part that failed, or makes a suspect of its only item, or rejects it. */
   #accuse({ items, whole }: Part<Item>, error: TransientError, provenAt: number): void {
     const { code = '', refusal } = error.suspicion ?? {}
@@ -191,7 +181,8 @@ export class Trial<Item> {
     if (others.length === 0) {
       const known = this.#suspects.get(item)?.first
       const first = known?.code === code ? known : failure
-      if (refusal === undefined || !this.#isProven(item, first, code, provenAt)) {
+      const isJudged = refusal !== undefined && this.#isJudged(items, whole)
+      if (!isJudged || !this.#isProven(item, first, code, provenAt)) {
         this.#suspects.set(item, { first, error })
         return
       }
@@ -204,7 +195,7 @@ export class Trial<Item> {
   }
 
   #push(parts: readonly (readonly Item[])[], whole: Failure<Item>): void {
-    for (const items of parts.toReversed()) this.#parts.push({ items, whole })
+    for (const items of parts) this.#parts.push({ items, whole })
   }
 
   /**
@@ -222,8 +213,12 @@ export class Trial<Item> {
     return false
   }
 
-  #isOld(): boolean {
-    return performance.now() - this.#start.startedMs > OLD_MS
+  #isOldWithRoom(): boolean {
+    return performance.now() - this.#start.startedMs > OLD_MS && this.#evidence.hasRoom
+  }
+
+  #mayPostpone(): boolean {
+    return this.#evidence.isWrittenAfter(this.#begunAt) || this.#isOldWithRoom()
   }
 
   /** Ends the trial, unless nothing shows that the store takes any writes. */
@@ -232,8 +227,7 @@ export class Trial<Item> {
     const [any] = this.#suspects.values()
     const isKnown = ([item, { first }]: [Item, Suspect<Item>]) =>
       evidence.recall(item, first.code) !== undefined
-    const isOpen = evidence.isWrittenAfter(this.#begunAt) || (this.#isOld() && evidence.hasRoom)
-    if (any !== undefined && !isOpen && ![...this.#suspects].every(isKnown)) throw any.error
+    if (any !== undefined && !this.#mayPostpone() && ![...this.#suspects].every(isKnown)) throw any.error
     for (const [item, { first }] of this.#suspects) evidence.remember(item, first.code, first.at)
     if (this.#rejected.size + this.#suspects.size > 0) {
       throw new BatchError(

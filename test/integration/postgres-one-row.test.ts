@@ -38,6 +38,9 @@ const TRIGGERS = {
   '0A000': "RAISE EXCEPTION 'cannot do that' USING ERRCODE = '0A000'",
   '2F005': "RAISE EXCEPTION 'no return' USING ERRCODE = '2F005'",
   XX000: "RAISE EXCEPTION 'odd' USING ERRCODE = 'XX000'",
+  '40001': "RAISE EXCEPTION 'a code of the server' USING ERRCODE = '40001'",
+  '53100': "RAISE EXCEPTION 'another code of the server' USING ERRCODE = '53100'",
+  '57P03': "RAISE EXCEPTION 'a third code of the server' USING ERRCODE = '57P03'",
   ZZ001: "RAISE EXCEPTION 'not on Sundays' USING ERRCODE = 'ZZ001'",
 }
 
@@ -108,6 +111,23 @@ describe('one row that fails alone is its own fault', () => {
     expect([...refused.keys()]).toEqual(['x'])
     expect(refused.get('x')?.message).toMatch(/statement timeout \(57014; this row alone/)
     expect(await names(db)).toHaveLength(201)
+  })
+
+  it('but not of rows that are slow only together: alone each has its full time', async () => {
+    const db = await fixture()
+    await trigger(db, 'PERFORM pg_sleep(0.4)')
+    const { write } = deliveries(await db.sink())
+    const slow = Array.from({ length: 8 }, (_, n) => bad(`slow-${n}`))
+    const fine = honest(40)
+    const changes = slow.flatMap((one, n) => [...fine.slice(n * 5, n * 5 + 5), one])
+    const { refused, postponed } = await write(...changes)
+    expect([...refused.keys()]).toEqual([])
+    for (const key of postponed)
+      expect(await write(...slow.filter((one) => one.key === key))).toEqual({
+        refused: new Map(),
+        postponed: [],
+      })
+    expect(await names(db)).toHaveLength(48)
   })
 
   it('each in its own words, several in one batch', async () => {
@@ -195,6 +215,24 @@ describe("what concerns all rows of a table is nobody's fault", () => {
     expect(await names(db)).toHaveLength(20)
     expect(stats.failing).toBeUndefined()
   })
+})
+
+it('a table that someone has locked does not hold up other tables', async () => {
+  const db = await fixture()
+  const bare = await db.sink()
+  const { write } = deliveries(bare)
+  const call = (key: string) => change(interactions, key, snapshot(at(1, 'snapshot'), []))
+  await write(person('first', 1, []), call('first'))
+  await db.ask('BEGIN; LOCK TABLE tributary.contacts')
+  const locked = honest(40)
+  const first = await write(...locked, call('second'))
+  expect(first.refused.size).toBe(0)
+  expect([...first.postponed].sort()).toEqual(locked.map(({ key }) => key))
+  await write(call('third'))
+  await db.ask('ROLLBACK')
+  expect(await write(...locked)).toEqual({ refused: new Map(), postponed: [] })
+  expect(await names(db)).toHaveLength(41)
+  expect(await names(db, 'interactions')).toEqual(['first', 'second', 'third'])
 })
 
 it('a row that waits for a lock is postponed for as long as it takes, and its neighbours are written', async () => {

@@ -29,8 +29,8 @@ export interface Variant {
   readonly end?: 'COMMIT' | 'ROLLBACK'
 }
 
-/** Longest time to wait for the lock of a layout while a connection is prepared, in milliseconds. */
-const PREPARE_MS = 30_000
+/** Shortest limit for a statement that prepares a connection, in milliseconds: it writes to the catalog. */
+const PREPARE_MS = 250
 
 const POOLER =
   'Postgres is behind a connection pooler: each batch makes its stage table anew, which costs Postgres 2 to 3 us a row ' +
@@ -67,9 +67,9 @@ export class BatchWriter {
     const tables = byTable(rows)
     const layouts = tables.map(([layout]) => layout)
     const begun = begin(layouts, limitMs)
-    const pooled = (await this.#prepare(connection, layouts)) === 'pooled'
-    const { before = [], join = pooled ? joinStaged : executeJoin, end = 'COMMIT' } = variant
     try {
+      const pooled = (await this.#prepare(connection, layouts, limitMs)) === 'pooled'
+      const { before = [], join = pooled ? joinStaged : executeJoin, end = 'COMMIT' } = variant
       if (pooled) await connection.none(begun)
       for (const [index, [layout, texts]] of tables.entries()) {
         const statements = [copyStatement(layout)]
@@ -92,7 +92,11 @@ export class BatchWriter {
     }
   }
 
-  async #prepare(connection: Connection, layouts: readonly Layout[]): Promise<Set<string> | 'pooled'> {
+  async #prepare(
+    connection: Connection,
+    layouts: readonly Layout[],
+    limitMs: number,
+  ): Promise<Set<string> | 'pooled'> {
     const { client } = connection
     let prepared = this.#prepared.get(client)
     if (prepared === undefined) {
@@ -107,7 +111,7 @@ export class BatchWriter {
     for (const layout of layouts) {
       const name = joinName(layout)
       if (prepared.has(name)) continue
-      await connection.none(begin([layout], PREPARE_MS))
+      await connection.none(begin([layout], Math.max(limitMs, PREPARE_MS)))
       await connection.none(`${createStage(layout, 'DELETE ROWS')}; ${prepareJoin(layout)}; COMMIT`)
       prepared.add(name)
     }

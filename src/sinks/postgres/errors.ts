@@ -2,6 +2,8 @@ import pg from 'pg'
 import { isSuspicious, RejectedError, type Suspicion, TransientError } from '../../errors.js'
 import { FINAL_OF_A_VALUE, meaningOf } from './outcomes.js'
 
+/** The server's routine behind RAISE: the code is a trigger's own choice, and says nothing about the server. */
+const RAISE = 'exec_stmt_raise'
 /** Raised by `tributary.begin_batch`. */
 const STALE_LAYOUT = 'TR001'
 
@@ -42,7 +44,7 @@ function suspicionOf(error: unknown): Suspicion | undefined {
   if (!(error instanceof pg.DatabaseError)) return undefined
   const { code = '' } = error
   const meaning = meaningOf(code)
-  if (meaning?.outcome === 'transient') return undefined
+  if (meaning?.outcome === 'transient' && error.routine !== RAISE) return undefined
   if (meaning?.outcome === 'waits') return { code, refusal: undefined }
   const why = `${code}; this row alone fails with it, others are written`
   return { code, refusal: rejectionOf(error, why, error.detail) }

@@ -3,7 +3,7 @@ import type { Field, State } from '../../state/state.js'
 import type { Version } from '../../state/version.js'
 import { recordedLayouts } from './catalog.js'
 import { type Connection, openDatabase, withConnection } from './connection.js'
-import { SchemaError } from './errors.js'
+import { SchemaError, suspected } from './errors.js'
 import type { Layout } from './layout.js'
 import { tableName } from './statements.js'
 
@@ -70,6 +70,30 @@ export async function readStates(
     for (const { row } of rows) states.set(row.id, stateOf(row, layout, names))
   }
   return states
+}
+
+/**
+ * As {@link readStates}, in at most `limitMs` milliseconds for each query, also where it waits for a lock of the table.
+ * @throws TransientError where it takes longer; the connection is sound then
+ */
+export async function readWithinTime(
+  limitMs: number,
+  connection: Connection,
+  entity: Entity,
+  layout: Layout,
+  keys: readonly string[],
+): Promise<Map<string, State>> {
+  try {
+    await connection.none(`BEGIN READ ONLY; SET LOCAL statement_timeout = ${limitMs}`)
+    const states = await readStates(connection, entity, layout, keys)
+    await connection.none('COMMIT')
+    return states
+  } catch (error) {
+    const suspicion = suspected(error, `read tributary.${layout.table}`)
+    if (suspicion === undefined) throw error
+    await connection.none('ROLLBACK')
+    throw suspicion
+  }
 }
 
 function stateOf(row: StoredRow, layout: Layout, names: ReadonlyMap<number | undefined, string>): State {

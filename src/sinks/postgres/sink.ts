@@ -11,7 +11,7 @@ import { SchemaError, StaleLayoutError } from './errors.js'
 import type { Layout } from './layout.js'
 import { type Layouts, readLayouts } from './layouts.js'
 import { meaningOf } from './outcomes.js'
-import { readStates } from './read.js'
+import { readWithinTime } from './read.js'
 import { secondChance } from './second-chance.js'
 
 /** What {@link createPostgresSink} needs. */
@@ -36,6 +36,8 @@ export interface PostgresSink extends Sink {
 const QUESTION_MS = 30_000
 /** Longest time for a statement that writes, in milliseconds. A row that takes longer must not keep others waiting. */
 const WRITE_MS = 2_500
+/** Longest time to read what is stored of a batch, in milliseconds: where someone has locked the table, it waits. */
+const NEWS_MS = 500
 /** A replica, or a primary that is read-only, answers queries but refuses writes. */
 const WRITABLE = "SELECT current_setting('transaction_read_only') = 'off' AS writable"
 const NEVER = new AbortController().signal
@@ -74,7 +76,7 @@ class CopySink implements PostgresSink {
     (entity, keys, signal) => {
       const layout = this.#layoutOf(entity)
       return withConnection(this.database, `read tributary.${layout.table}`, signal, (connection) =>
-        readStates(connection, entity, layout, keys),
+        readWithinTime(NEWS_MS, connection, entity, layout, keys),
       )
     },
   )

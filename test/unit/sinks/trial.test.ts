@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { afterEach, beforeEach, expect, it, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { BatchError, RejectedError, TransientError } from '../../../src/errors.js'
 import { newWorkerStats } from '../../../src/health/stats.js'
 import type { Sink } from '../../../src/sinks/sink.js'
@@ -246,4 +246,139 @@ it('what is written again and changes nothing proves nothing', async () => {
   const { sink, stored } = storeWith([{ begin: 1, end: 40, code: 'A', onlyNews: true }])
   expect(await deliverAll(sink, [old, [...old, news]])).toEqual(new Map())
   expect(stored.has(8)).toBe(true)
+})
+
+it('any number of slow items up to a half of the batch keep the others waiting for less than 5 s', async () => {
+  const [fullMs, mostMs, size] = [2_500, 5_000, 500]
+  const slowOnes = fc.oneof(fc.integer({ max: 250, min: 1 }), fc.constantFrom(18, 20, 100, 250))
+  const property = fc.asyncProperty(slowOnes, fc.nat(), async (count, seed) => {
+    const { sink } = storeWith([])
+    const places = Array.from({ length: size }, (_, key) => key)
+    const rank = (key: number) => Math.imul(key + 1, 0x9e3779b1 + 2 * seed) >>> 0
+    const slow = new Set(places.sort((a, b) => rank(a) - rank(b)).slice(0, count))
+    const begun = performance.now()
+    const written = new Map<number, number>()
+    const limited: Sink<Item> = {
+      ...sink,
+      write: async (items, signal, report, limitMs = fullMs) => {
+        if (items.some(({ key }) => slow.has(key))) {
+          vi.advanceTimersByTime(limitMs)
+          throw errorOf('slow')
+        }
+        await sink.write(items, signal, report)
+        for (const { key } of items) written.set(key, performance.now() - begun)
+      },
+    }
+    const items = Array.from({ length: size }, (_, key) => ({ key, table: 't' }))
+    const { rejected } = await outcomeOf(watched(limited, newWorkerStats()), items, () => undefined)
+    expect([...rejected.keys()].every(({ key }) => slow.has(key))).toBe(true)
+    expect(written.size).toBe(size - count)
+    expect(Math.max(...written.values())).toBeLessThan(mostMs)
+  })
+  await fc.assert(property, { numRuns: 50 })
+})
+
+it('items that are slow only together, or in less than the full time, are not rejected', async () => {
+  const [fullMs, costMs] = [2_500, 400]
+  const { sink, stored } = storeWith([])
+  const slow: Sink<Item> = {
+    ...sink,
+    write: async (items, signal, report, limitMs = fullMs) => {
+      const neededMs = costMs * items.filter(({ code }) => code === 'slow').length
+      vi.advanceTimersByTime(Math.min(neededMs, limitMs))
+      if (neededMs > limitMs) throw errorOf('timeout')
+      await sink.write(
+        items.map(({ key, table }) => ({ key, table })),
+        signal,
+        report,
+      )
+    },
+  }
+  const items = Array.from({ length: 64 }, (_, key) => ({
+    key,
+    table: 't',
+    code: key % 8 === 7 ? 'slow' : undefined,
+  }))
+  expect(await deliverAll(slow, [items])).toEqual(new Map())
+  expect(stored.size).toBeGreaterThanOrEqual(64)
+})
+
+it('goes on after an outage in which as many items were postponed as may be', async () => {
+  const { sink, stored } = storeWith([{ begin: 0, end: 15_000, code: 'A' }])
+  const judging = watched(sink, newWorkerStats())
+  const postponed: Item[] = []
+  let attempts = 0
+  for (let key = 0; key < 1_010; key++) {
+    const outcome = await outcomeOf(judging, [{ key, table: 't' }], () => {
+      if (++attempts > 50_000) throw new Error('it never ends')
+    })
+    expect(outcome.rejected.size).toBe(0)
+    postponed.push(...outcome.postponed.keys())
+  }
+  for (const item of postponed) await outcomeOf(judging, [item], () => undefined)
+  expect(stored.size).toBe(1_010)
+})
+
+it('a worker whose suspect another worker has taken over counts as well again', async () => {
+  const { sink } = storeWith([])
+  const reads: number[] = []
+  const stats = newWorkerStats()
+  const comparison = sink.comparison
+  const judging = watched<Item>(
+    {
+      ...sink,
+      ...(comparison && {
+        comparison: {
+          ...comparison,
+          newsAmong: (items, signal) => {
+            reads.push(items.length)
+            return comparison.newsAmong(items, signal)
+          },
+        },
+      }),
+    },
+    stats,
+  )
+  const away = await outcomeOf(judging, [{ key: 1, table: 't', code: 'A' }], () => undefined)
+  expect(away.postponed.size).toBe(1)
+  await judging.write([{ key: 2, table: 'u' }], NEVER)
+  expect(stats.failing).toBeDefined()
+  vi.advanceTimersByTime(3_600_000)
+  await judging.write([{ key: 3, table: 'u' }], NEVER)
+  expect(stats.failing).toBeUndefined()
+  reads.length = 0
+  await judging.write([{ key: 4, table: 'u' }], NEVER)
+  expect(reads).toEqual([])
+})
+
+describe('after a write of which it is not known what it has written, writing again proves nothing', () => {
+  // One item is stored by a write that fails. The table takes nothing else that is new.
+  it.each([
+    ['a store that may write some items of a write that fails', false, 0, errorOf('B')],
+    ['a write that was interrupted', true, 2, errorOf(undefined)],
+  ])('%s', async (_, isAtomic, stranded, error) => {
+    const { sink, stored } = storeWith([])
+    if (sink.comparison === undefined) throw new Error('the store compares')
+    let [interrupted, writes] = [false, 0]
+    const odd: Sink<Item> = {
+      ...sink,
+      comparison: { ...sink.comparison, isAtomic },
+      write: async (items) => {
+        writes++
+        if (items.some(({ key }) => key === 9)) throw errorOf('B')
+        const isNew = items.some(({ key }) => !stored.has(key))
+        if (items.some(({ key }) => key === stranded) && !interrupted) {
+          interrupted = true
+          for (const { key } of items) stored.add(key)
+          throw error
+        }
+        if (isNew) throw errorOf('B')
+      },
+    }
+    const items = [0, 1, 2, 9].map((key) => ({ key, table: 't' }))
+    const { rejected } = await outcomeOf(watched(odd, newWorkerStats()), items, () => undefined)
+    expect(writes).toBeGreaterThan(4)
+    expect(stored.size).toBeGreaterThan(0)
+    expect([...rejected.keys()]).toEqual([])
+  })
 })
