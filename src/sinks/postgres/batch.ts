@@ -26,8 +26,11 @@ export interface Variant {
   /** The join of a table, in full; default: the one that is prepared. */
   readonly join?: (layout: Layout) => string
   /** Default: `COMMIT`. */
-  readonly end?: 'COMMIT' | 'ROLLBACK'
+  readonly end?: 'COMMIT' | typeof ROLLBACK
 }
+
+/** Ends a trial. Checks deferred constraints first, as COMMIT does. */
+export const ROLLBACK = 'SET CONSTRAINTS ALL IMMEDIATE; ROLLBACK'
 
 /** Longest time to wait for the lock of a layout while a connection is prepared, in milliseconds. */
 const PREPARE_MS = 30_000
