@@ -13,7 +13,8 @@ export interface PostgresStates {
   readonly name: 'postgres'
   /**
    * Tombstones are included, unknown keys left out. A field has the contract's name, or else its column's name; its
-   * value is what `to_jsonb` makes of it, whole numbers beyond 2^53 as bigints. A column that has been NULL since the base is left out.
+   * value is what `to_jsonb` makes of it, whole numbers beyond 2^53 as bigints. A column that has been NULL since the
+   * base is left out.
    * @throws TransientError where Postgres cannot be asked now · the signal's reason, once it is aborted
    */
   read(entity: Entity, keys: readonly string[], signal?: AbortSignal): Promise<Map<string, State>>
