@@ -1,8 +1,9 @@
 import fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import pg from 'pg'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { contacts } from '../../schemas/cdc.js'
-import { patch, snapshot } from '../../src/state/state.js'
-import { at, change, type Fixture, fixture, NEVER, refusals } from './postgres-fixture.js'
+import { patch, snapshot, tombstone } from '../../src/state/state.js'
+import { at, change, type Fixture, fixture, NEVER, refusals, WAITS } from './postgres-fixture.js'
 
 type Fields = readonly (readonly [string, unknown])[]
 
@@ -131,5 +132,26 @@ it('a row may refer to another row of the batch, in any order', async () => {
   expect(await view(db, 'id, external_id')).toEqual([
     { id: 'a', external_id: 'z' },
     { id: 'z', external_id: null },
+  ])
+})
+
+it('a tombstone is empty though another worker inserts its row at the same moment', async () => {
+  const db = await fixture()
+  const sink = await db.sink()
+  await db.ask('BEGIN')
+  await db.ask('INSERT INTO tributary.contacts (id, email, _version) VALUES ($1, $2, $3)', [
+    'a',
+    'a@example.com',
+    at(1, 'snapshot'),
+  ])
+  const writing = sink.write([change(contacts, 'a', tombstone(at(2, 'delete')))], NEVER)
+  const watcher = new pg.Client({ connectionString: db.url })
+  await watcher.connect()
+  onTestFinished(() => watcher.end())
+  await vi.waitFor(async () => expect((await watcher.query(WAITS)).rows).toHaveLength(1), { timeout: 10_000 })
+  await db.ask('COMMIT')
+  await writing
+  expect(await db.ask('SELECT email, _deleted_at IS NOT NULL AS deleted FROM tributary.contacts')).toEqual([
+    { email: null, deleted: true },
   ])
 })

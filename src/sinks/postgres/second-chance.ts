@@ -29,7 +29,7 @@ const DEPENDS_ON_OTHERS = new Set(['23503', '23505', '23P01'])
  * - A tombstone holds NULL, which a constraint of the table may refuse. Such a tombstone keeps the row's values.
  * - A row may need another row of the batch that was not there yet, or a value that another row of the batch gives up
  *   or takes in return.
- * Costs nothing where no row was refused; else a transaction for each refused tombstone, and for each table about
+ * Costs nothing where no row was refused; else one or two transactions for each refused tombstone, and for each table about
  * {@link MOST_TRIALS}. Where those are not enough, because very many rows stay refused, the rest stays refused, too.
  * @throws what `send` throws, other than a RejectedError
  */
@@ -41,8 +41,7 @@ export async function secondChance(
 ): Promise<void> {
   for (const [row, error] of refused) {
     if (row.change.state.deleted && codeOf(error).startsWith(CONSTRAINT)) {
-      const join = (layout: Layout) => joinRows(layout, stageName(layout), 'tombstones keep values')
-      if ((await attempt(send, [row], { join })) === undefined) refused.delete(row)
+      if (await isBuried(row, error, send)) refused.delete(row)
     }
   }
   const byLayout = new Map<Layout, Row[]>()
@@ -58,6 +57,14 @@ export async function secondChance(
     )
     await exchange(layout, rows, columns, send, refused)
   }
+}
+
+/** Writes a refused tombstone alone. @returns whether it is written */
+async function isBuried(row: Row, error: RejectedError, send: Send): Promise<boolean> {
+  // Another worker may have inserted the row at the same moment: then a tombstone that is empty may be written now.
+  if (DEPENDS_ON_OTHERS.has(codeOf(error)) && (await attempt(send, [row], {})) === undefined) return true
+  const join = (layout: Layout) => joinRows(layout, stageName(layout), 'tombstones keep values')
+  return (await attempt(send, [row], { join })) === undefined
 }
 
 function codeOf({ cause }: RejectedError): string {
