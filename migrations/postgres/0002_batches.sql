@@ -1,12 +1,13 @@
 -- What a batch of a worker depends on. Nothing of a session is taken for granted: a database, a role or another client
 -- of a connection pooler may have set anything.
 
--- A fingerprint of a table's real columns: their names, types and NOT NULL.
+-- A fingerprint of a table's real columns: their names, types, NOT NULL, and what Postgres fills them with.
 CREATE FUNCTION tributary.columns_of(checked_table text) RETURNS text
 LANGUAGE sql STABLE AS $$
   SELECT pg_catalog.md5(checked_table || coalesce(pg_catalog.string_agg(
-    pg_catalog.concat_ws(' ', attname, atttypid, atttypmod, attnotnull), ',' ORDER BY attnum), ''))
-  FROM pg_catalog.pg_attribute
+    pg_catalog.concat_ws(' ', attname, atttypid, atttypmod, attnotnull, attgenerated, attidentity, adbin),
+    ',' ORDER BY attnum), ''))
+  FROM pg_catalog.pg_attribute LEFT JOIN pg_catalog.pg_attrdef ON adrelid = attrelid AND adnum = attnum
   WHERE attrelid = pg_catalog.to_regclass('tributary.' || pg_catalog.quote_ident(checked_table))
     AND attnum > 0 AND NOT attisdropped
 $$;

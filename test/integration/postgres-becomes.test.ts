@@ -1,4 +1,3 @@
-import fc from 'fast-check'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { contacts } from '../../schemas/cdc.js'
 import { openPostgresStates } from '../../src/sinks/postgres/read.js'
@@ -146,6 +145,16 @@ describe('a column with a default', () => {
     ADD COLUMN vip boolean NOT NULL DEFAULT false, ADD COLUMN path text DEFAULT 'C:\\new'`
   const OWN = 'uid, number, first_seen, region, path'
 
+  it('whose type has a length has the whole default', async () => {
+    const db = await fixture()
+    await db.ask(`ALTER TABLE tributary.contacts ADD COLUMN code char(3) DEFAULT 'abc',
+      ADD COLUMN bits bit(3) DEFAULT B'101', ADD COLUMN codes char(3)[] DEFAULT '{abc}'`)
+    await db.migrate()
+    const sink = await db.sink()
+    await sink.write([created('ada', 1, [])], NEVER)
+    expect(await view(db, 'code, bits, codes::text')).toEqual([{ code: 'abc', bits: '101', codes: '{abc}' }])
+  })
+
   it('that no event names gets it once, and is never touched', async () => {
     const db = await fixture()
     await db.ask(COLUMNS)
@@ -211,97 +220,4 @@ describe('a column with a default', () => {
       { _field_versions: null },
     ])
   })
-})
-
-describe('a second unique constraint', () => {
-  const emails = async (db: Fixture) =>
-    Object.fromEntries((await view(db, 'id, email')).map((row) => Object.values(row as object)))
-
-  it.each([
-    ['two', ['b', 'a', 'c', 'd']],
-    ['three in a circle', ['b', 'c', 'a', 'd']],
-    ['all of them in another order', ['d', 'c', 'a', 'b']],
-  ])('lets rows of a batch exchange their values: %s', async (_, order) => {
-    const db = await fixture()
-    await db.ask('ALTER TABLE tributary.contacts ADD UNIQUE (email)')
-    const sink = await db.sink()
-    const keys = ['k1', 'k2', 'k3', 'k4']
-    await sink.write(
-      keys.map((key, index) => created(key, 1, [['email', 'abcd'[index]]])),
-      NEVER,
-    )
-    const news = keys.map((key, index) => updated(key, 2, [['email', order[index]]]))
-    await sink.write([created('k5', 2, [['email', 'new']]), ...news.reverse()], NEVER)
-    expect(await emails(db)).toEqual({ k1: order[0], k2: order[1], k3: order[2], k4: order[3], k5: 'new' })
-  })
-
-  it('refuses exactly the rows whose value another row holds, whatever else the batch does', async () => {
-    const db = await fixture()
-    await db.ask('CREATE UNIQUE INDEX ON tributary.contacts (lower(email))')
-    const sink = await db.sink()
-    let run = 0
-    const row = fc.record({
-      key: fc.constantFrom('1', '2', '3', '4', '5'),
-      email: fc.constantFrom(...'abcdef'),
-    })
-    const property = fc.asyncProperty(
-      fc.uniqueArray(row, { selector: ({ email }) => email, maxLength: 4 }),
-      fc.uniqueArray(row, { selector: ({ key }) => key, minLength: 1 }),
-      async (stored, batch) => {
-        const prefix = `run${run++}-`
-        const first = new Map(stored.map(({ key, email }) => [key, email]))
-        const write = (second: number, rows: Iterable<readonly [string, string]>) =>
-          refusals(
-            sink.write(
-              Array.from(rows, ([key, email]) => created(prefix + key, second, [['email', prefix + email]])),
-              NEVER,
-            ),
-          )
-        await write(1, first)
-        const refused = await write(
-          2,
-          batch.map(({ key, email }) => [key, email] as const),
-        )
-        const expected = new Map(first)
-        for (const { key, email } of batch) if (!refused.has(prefix + key)) expected.set(key, email)
-        const found = await db.ask<{ id: string; email: string }>(
-          'SELECT id, email FROM tributary.contacts WHERE starts_with(id, $1)',
-          [prefix],
-        )
-        const rows = new Map(
-          found.map(({ id, email }) => [id.slice(prefix.length), email.slice(prefix.length)]),
-        )
-        expect(rows).toEqual(expected)
-        // A refused row's value is held by another row.
-        for (const { key, email } of batch) {
-          if (!refused.has(prefix + key)) continue
-          expect([...rows].some(([other, held]) => other !== key && held === email)).toBe(true)
-        }
-      },
-    )
-    await fc.assert(property, { numRuns: 60 })
-  })
-})
-
-it('a row may refer to another row of the batch, in any order', async () => {
-  const db = await fixture()
-  await db.ask(
-    'ALTER TABLE tributary.contacts ADD FOREIGN KEY (external_id) REFERENCES tributary.contacts (id)',
-  )
-  const sink = await db.sink()
-  const refused = await refusals(
-    sink.write(
-      [
-        created('a', 1, [['externalId', 'z']]),
-        created('b', 1, [['externalId', 'nowhere']]),
-        created('z', 1, []),
-      ],
-      NEVER,
-    ),
-  )
-  expect([...refused.keys()]).toEqual(['b'])
-  expect(await view(db, 'id, external_id')).toEqual([
-    { id: 'a', external_id: 'z' },
-    { id: 'z', external_id: null },
-  ])
 })

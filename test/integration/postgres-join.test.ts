@@ -246,7 +246,7 @@ describe('the join in SQL', () => {
     const sink = await db.sink()
     const known = snapshot(at(1, 'snapshot'), [
       ['firstName', 'Ada'],
-      ['tier', { level: 1 }],
+      ['tier', { level: 1, points: 9_007_199_254_740_993n }],
     ])
     const state = join(
       known,

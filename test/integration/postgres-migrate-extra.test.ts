@@ -1,7 +1,9 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { contacts } from '../../schemas/cdc.js'
 import type { Entity } from '../../schemas/contract.js'
-import { at, fixture, NEVER, person, rows } from './postgres-fixture.js'
+import { openPostgresStates } from '../../src/sinks/postgres/read.js'
+import { createPostgresSink } from '../../src/sinks/postgres/sink.js'
+import { at, ENTITIES, fixture, NEVER, person, rows } from './postgres-fixture.js'
 import { migrate } from './postgres-migrate-fixture.js'
 
 const generation = "SELECT generation FROM tributary.layout WHERE table_name = 'contacts'"
@@ -88,6 +90,58 @@ describe('a column with a default', () => {
     ])
     await sink.write([person('a', 2, []), person('b', 2, []), person('c', 2, [])], NEVER)
     expect(await seen()).toEqual(['a', 'b', 'c'].map((id) => ({ id, region: 'EU' })))
+  })
+
+  it('that it gets later is for new rows, and for values that events have named and name no more', async () => {
+    const db = await fixture()
+    const sink = await db.sink()
+    await sink.write(
+      [person('a', 1, [['email', 'a']]), person('b', 1, []), person('c', 1, [['email', 'c']])],
+      NEVER,
+    )
+    await db.ask("ALTER TABLE tributary.contacts ALTER email SET DEFAULT 'none'")
+    const told: string[] = []
+    const late = await createPostgresSink({
+      url: db.url,
+      entities: ENTITIES,
+      report: (line) => void told.push(line),
+    })
+    onTestFinished(() => late.close())
+    expect(told).toEqual([
+      expect.stringMatching(/^the column email of tributary\.contacts has a default now: /),
+    ])
+    for (const one of [sink, late]) await one.write([person('c', one === sink ? 2 : 3, [])], NEVER)
+    const seen = async () =>
+      Object.fromEntries(
+        (await db.ask('SELECT id, email FROM public.contacts')).map(({ id, email }) => [id, email]),
+      )
+    expect(await seen()).toEqual({ a: 'a', b: null, c: null })
+
+    expect(await migrate(db)).toEqual(['Postgres: tributary.contacts.email has a default now'])
+    const states = openPostgresStates(db.url)
+    onTestFinished(() => states.close())
+    expect((await states.read(contacts, ['a'])).get('a')?.fields.get('email')).toEqual({
+      value: 'a',
+      version: at(1, 'snapshot'),
+    })
+    await sink.write([person('a', 4, []), person('b', 4, []), person('d', 4, [])], NEVER)
+    expect(await seen()).toEqual({ a: 'none', b: null, c: null, d: 'none' })
+    expect(await migrate(db)).toEqual([])
+  })
+
+  it('that it loses does not stop a worker that runs', async () => {
+    const db = await fixture()
+    await db.ask(`CREATE SEQUENCE public.numbers;
+      ALTER TABLE tributary.contacts ADD nr bigint DEFAULT nextval('public.numbers')`)
+    await migrate(db)
+    const sink = await db.sink()
+    await sink.write([person('a', 1, [])], NEVER)
+    await db.ask('ALTER TABLE tributary.contacts ALTER nr DROP DEFAULT; DROP SEQUENCE public.numbers')
+    await sink.write([person('b', 1, [])], NEVER)
+    expect(await db.ask('SELECT id, nr::int FROM public.contacts ORDER BY id')).toEqual([
+      { id: 'a', nr: 1 },
+      { id: 'b', nr: null },
+    ])
   })
 })
 

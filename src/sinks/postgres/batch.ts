@@ -26,8 +26,11 @@ export interface Variant {
   /** The join of a table, in full; default: the one that is prepared. */
   readonly join?: (layout: Layout) => string
   /** Default: `COMMIT`. */
-  readonly end?: 'COMMIT' | 'ROLLBACK'
+  readonly end?: 'COMMIT' | typeof ROLLBACK
 }
+
+/** Ends a trial. Checks deferred constraints first, as COMMIT does. */
+export const ROLLBACK = 'SET CONSTRAINTS ALL IMMEDIATE; ROLLBACK'
 
 /** Shortest limit for a statement that prepares a connection, in milliseconds: it writes to the catalog. */
 const PREPARE_MS = 250

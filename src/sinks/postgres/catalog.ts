@@ -60,7 +60,10 @@ const HOLDS = `
         'timestamp'::regtype, 'timestamptz'::regtype) THEN 'time'
     END FROM within ORDER BY depth DESC LIMIT 1`
 
-/** Needs an empty search_path, so that Postgres writes types and defaults with their schemas. */
+/**
+ * Needs an empty search_path, so that Postgres writes types and defaults with their schemas. A default's type has no
+ * length: of `character` and `bit` Postgres writes that with -1 alone, and with NULL the length is 1.
+ */
 const COLUMNS = `
   WITH RECURSIVE levels (attnum, depth, type, typmod, required, domain_default) AS (
     SELECT attnum, 0, atttypid, atttypmod, attnotnull, NULL::text COLLATE "C"
@@ -80,7 +83,7 @@ const COLUMNS = `
     (${HOLDS}) AS holds,
     b.required,
     '(' || coalesce(pg_catalog.pg_get_expr(d.adbin, d.adrelid), b.domain_default) || ')::'
-      || pg_catalog.format_type(b.type, NULL) AS default,
+      || pg_catalog.format_type(b.type, -1) AS default,
     a.attgenerated <> '' OR a.attidentity <> '' AS computed
   FROM pg_catalog.pg_attribute a
   JOIN bases b ON b.attnum = a.attnum

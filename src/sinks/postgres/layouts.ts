@@ -60,7 +60,8 @@ async function readLayout(
   const columns = recorded.columns.map((column) => {
     const now = byName.get(column.name) ?? column
     if (now.type !== column.type) report(changed(table, column, now))
-    return withField(now, column)
+    if (isNewDefault(column, now)) report(hasDefault(table, column))
+    return asRecorded(now, column)
   })
   return new Layout(table, recorded.generation, columns, fingerprint)
 }
@@ -70,8 +71,24 @@ function changed(table: string, { name, type }: Column, now: Column): string {
   return `the column ${name} of tributary.${table} was ${type}, and is ${now.type} now: ${remedy}`
 }
 
-/** The record says which field goes to a column, so that workers of different versions agree. */
-function withField(column: Column, { field }: Column): Column {
-  const { field: _, ...rest } = column
-  return field === undefined ? rest : { ...rest, field }
+/** Whether a column that may be NULL has got a default. One that must not be NULL needs it at once. */
+function isNewDefault(recorded: Column, now: Column): boolean {
+  return now.default !== undefined && recorded.default === undefined && now.notNull === undefined
+}
+
+function hasDefault(table: string, { name }: Column): string {
+  return `the column ${name} of tributary.${table} has a default now: rows get it once \`tributary migrate\` has run`
+}
+
+/**
+ * The record says which field goes to a column, so that workers of different versions agree. It also says whether a
+ * column has a default: `tributary migrate` first has to note which rows have a value that an event has named.
+ */
+function asRecorded(now: Column, recorded: Column): Column {
+  const { field: _, default: defaultValue, ...rest } = now
+  return {
+    ...rest,
+    ...(defaultValue !== undefined && !isNewDefault(recorded, now) && { default: defaultValue }),
+    ...(recorded.field !== undefined && { field: recorded.field }),
+  }
 }

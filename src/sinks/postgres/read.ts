@@ -1,4 +1,5 @@
 import type { Entity } from '../../../schemas/contract.js'
+import { parseExactly } from '../../state/json.js'
 import type { Field, State } from '../../state/state.js'
 import type { Version } from '../../state/version.js'
 import { recordedLayouts } from './catalog.js'
@@ -12,7 +13,8 @@ export interface PostgresStates {
   readonly name: 'postgres'
   /**
    * Tombstones are included, unknown keys left out. A field has the contract's name, or else its column's name; its
-   * value is what `to_jsonb` makes of it. A column that has been NULL since the base is left out.
+   * value is what `to_jsonb` makes of it, whole numbers beyond 2^53 as bigints. A column that has been NULL since the
+   * base is left out.
    * @throws TransientError where Postgres cannot be asked now · the signal's reason, once it is aborted
    */
   read(entity: Entity, keys: readonly string[], signal?: AbortSignal): Promise<Map<string, State>>
@@ -63,11 +65,15 @@ export async function readStates(
   const names = new Map(fields.map((field) => [layout.positionOf(field), field]))
   const states = new Map<string, State>()
   for (let start = 0; start < keys.length; start += PAGE) {
-    const rows = await connection.any<{ row: StoredRow }>(
-      `SELECT to_jsonb(t) AS row FROM ${tableName(layout.table)} AS t WHERE id = ANY ($1)`,
+    // As text, because the driver would change whole numbers beyond 2^53.
+    const rows = await connection.any<{ row: string }>(
+      `SELECT to_jsonb(t)::text AS row FROM ${tableName(layout.table)} AS t WHERE id = ANY ($1)`,
       [keys.slice(start, start + PAGE)],
     )
-    for (const { row } of rows) states.set(row.id, stateOf(row, layout, names))
+    for (const { row: text } of rows) {
+      const row = parseExactly(text) as StoredRow
+      states.set(row.id, stateOf(row, layout, names))
+    }
   }
   return states
 }

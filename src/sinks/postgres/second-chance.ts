@@ -1,7 +1,7 @@
 import pg from 'pg'
 import { RejectedError } from '../../errors.js'
 import type { Change } from '../sink.js'
-import type { StagedRow, Variant } from './batch.js'
+import { ROLLBACK, type StagedRow, type Variant } from './batch.js'
 import { type Database, withConnection } from './connection.js'
 import { joinRows } from './join.js'
 import type { Layout } from './layout.js'
@@ -11,6 +11,9 @@ import { clearColumns, dropStaged, stageName } from './statements.js'
 interface Row extends StagedRow {
   readonly change: Change
 }
+
+/** Transactions for the rows of one table after which no other row is looked for: other batches wait meanwhile. */
+const MOST_TRIALS = 40
 
 /** Writes all rows in one transaction. @throws RejectedError where Postgres refuses at least one */
 type Send = (rows: readonly Row[], variant?: Variant) => Promise<void>
@@ -26,7 +29,8 @@ const DEPENDS_ON_OTHERS = new Set(['23503', '23505', '23P01'])
  * - A tombstone holds NULL, which a constraint of the table may refuse. Such a tombstone keeps the row's values.
  * - A row may need another row of the batch that was not there yet, or a value that another row of the batch gives up
  *   or takes in return.
- * Costs at most 2 + k log2 n transactions for k rows among n that stay refused; nothing where no row was refused.
+ * Costs nothing where no row was refused; else one or two transactions for each refused tombstone, and for each table about
+ * {@link MOST_TRIALS}. Where those are not enough, because very many rows stay refused, the rest stays refused, too.
  * @throws what `send` throws, other than a RejectedError
  */
 export async function secondChance(
@@ -37,8 +41,7 @@ export async function secondChance(
 ): Promise<void> {
   for (const [row, error] of refused) {
     if (row.change.state.deleted && codeOf(error).startsWith(CONSTRAINT)) {
-      const join = (layout: Layout) => joinRows(layout, stageName(layout), 'tombstones keep values')
-      if ((await attempt(send, [row], { join })) === undefined) refused.delete(row)
+      if (await isBuried(row, error, send)) refused.delete(row)
     }
   }
   const byLayout = new Map<Layout, Row[]>()
@@ -54,6 +57,14 @@ export async function secondChance(
     )
     await exchange(layout, rows, columns, send, refused)
   }
+}
+
+/** Writes a refused tombstone alone. @returns whether it is written */
+async function isBuried(row: Row, error: RejectedError, send: Send): Promise<boolean> {
+  // Another worker may have inserted the row at the same moment: then a tombstone that is empty may be written now.
+  if (DEPENDS_ON_OTHERS.has(codeOf(error)) && (await attempt(send, [row], {})) === undefined) return true
+  const join = (layout: Layout) => joinRows(layout, stageName(layout), 'tombstones keep values')
+  return (await attempt(send, [row], { join })) === undefined
 }
 
 function codeOf({ cause }: RejectedError): string {
@@ -83,27 +94,50 @@ async function exchange(
 ): Promise<void> {
   const clear = layout.columns.filter(({ name }) => columns.includes(name))
   const clearing = clear.length > 0 ? [clearColumns(layout, clear)] : []
-  for (let open = [...rows]; open.length > 0; ) {
-    let refusal = await attempt(send, open, { before: clearing })
+  let trials = 0
+  const trial = (variant: Variant) => {
+    trials++
+    return attempt(send, open, variant)
+  }
+  const open = [...rows]
+  for (let near = 0; open.length > 0 && trials < MOST_TRIALS; ) {
+    const refusal = await trial({ before: clearing })
     if (refusal === undefined) {
       for (const row of open) refused.delete(row)
       return
     }
-    // The first `fit` rows can be written, the first `unfit` cannot.
-    let [fit, unfit] = [0, open.length]
-    while (unfit - fit > 1) {
-      const middle = (fit + unfit) >> 1
-      const left = dropStaged(
-        layout,
-        open.slice(middle).map(({ change }) => change.key),
-      )
-      const error = await attempt(send, open, { before: [...clearing, left], end: 'ROLLBACK' })
-      if (error === undefined) fit = middle
-      else [unfit, refusal] = [middle, error]
-    }
-    const [guilty] = open.splice(fit, 1)
-    if (guilty !== undefined) refused.set(guilty, refusal)
+    const unfit = await firstUnfit(open.length, near, refusal, (count) => {
+      const rest = open.slice(count).map(({ change }) => change.key)
+      return trial({ before: [...clearing, dropStaged(layout, rest)], end: ROLLBACK })
+    })
+    near = unfit.at
+    const [guilty] = open.splice(near, 1)
+    if (guilty !== undefined) refused.set(guilty, unfit.refusal)
   }
+}
+
+/**
+ * Finds the first row that does not fit to those before it: from `near` on in growing steps, then by halving. Often the
+ * rows that do not fit are neighbours.
+ * @param count how many rows there are, which together do not fit
+ * @param near where the search before this one ended
+ * @param tryFirst tries some rows from the first on
+ */
+async function firstUnfit(
+  count: number,
+  near: number,
+  refusal: RejectedError,
+  tryFirst: (count: number) => Promise<RejectedError | undefined>,
+): Promise<{ at: number; refusal: RejectedError }> {
+  // The first `fit` rows can be written, the first `unfit` cannot.
+  let [fit, unfit, last, step] = [0, count, refusal, 1]
+  for (let next = near; unfit - fit > 1; next = step === 0 ? (fit + unfit) >> 1 : fit + step) {
+    const middle = Math.max(fit + 1, Math.min(next, unfit - 1))
+    const error = await tryFirst(middle)
+    if (error !== undefined) [unfit, last, step] = [middle, error, 0]
+    else [fit, step] = [middle, step * 2]
+  }
+  return { at: fit, refusal: last }
 }
 
 async function attempt(

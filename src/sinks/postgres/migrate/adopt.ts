@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { StoredEntity } from '../catalog.js'
 import type { Connection } from '../connection.js'
 import { type Column, Layout } from '../layout.js'
-import { LAYOUT_LOCK, tableName } from '../statements.js'
+import { identifier, LAYOUT_LOCK, tableName } from '../statements.js'
 import { moveValues } from './move.js'
 import { type Survey, survey } from './survey.js'
 import { inTurn, ownersPath, reading, waitFor } from './turn.js'
@@ -54,6 +54,8 @@ interface Plan {
   readonly gained: readonly Column[]
   /** Columns of another type, with the type before. */
   readonly retyped: readonly { readonly column: Column; readonly before: string }[]
+  /** Columns that have got a default, and were there before. */
+  readonly defaulted: readonly Column[]
   /** Positions of columns that values in `extra` may be moved to. */
   readonly due: readonly number[]
 }
@@ -73,6 +75,14 @@ function planOf({ columns, old, kept, strays }: Survey): Plan {
     lost: before.map(({ name }) => name).filter((name) => !columns.some((column) => column.name === name)),
     gained,
     retyped,
+    // Up to 0.2.0 the record lacks `base`, and most defaults: there it does not tell which of them are new.
+    defaulted: columns.filter(
+      (column) =>
+        column.default !== undefined &&
+        before.some(
+          ({ name, base, default: old }) => name === column.name && base !== undefined && old === undefined,
+        ),
+    ),
     due: [...strays].flatMap(([position, { values }]) => {
       const column = columns[position]
       if (column === undefined) return []
@@ -97,11 +107,16 @@ function announce(
 }
 
 /** A line for each way in which the columns differ. */
-function describe(table: string, { gained, lost, retyped }: Plan, say: (line: string) => void): void {
+function describe(
+  table: string,
+  { gained, lost, retyped, defaulted }: Plan,
+  say: (line: string) => void,
+): void {
   if (gained.length > 0) {
     say(`tributary.${table} has new columns: ${gained.map(({ name }) => name).join(', ')}`)
   }
   if (lost.length > 0) say(`tributary.${table} has lost columns: ${lost.join(', ')}`)
+  for (const { name } of defaulted) say(`tributary.${table}.${name} has a default now`)
   for (const { column, before } of retyped) {
     say(`tributary.${table}.${column.name} is ${column.type} now, and was ${before}`)
   }
@@ -122,6 +137,7 @@ async function adopt(
   )
   await ownersPath(connection)
   if (plan.lost.length > 0) await forgetVersions(connection, table, plan.lost)
+  for (const { name } of plan.defaulted) await noteNamed(connection, table, name)
   for (const position of plan.due) {
     const { fields = [] } = strays.get(position) ?? {}
     const { moved, kept: refused } = await moveValues(connection, next, { position, fields })
@@ -149,5 +165,19 @@ async function forgetVersions(
     `UPDATE ${tableName(table)} SET _field_versions = nullif(_field_versions - $1::text[], '{}')
      WHERE _field_versions ?| $1::text[]`,
     [names],
+  )
+}
+
+/**
+ * Notes that events have named the values of a column that had no default so far: a value that is not noted counts as
+ * the default, which newer snapshots leave alone.
+ */
+async function noteNamed(connection: Connection, table: string, name: string): Promise<void> {
+  await connection.none(
+    `UPDATE ${tableName(table)}
+     SET _field_versions = coalesce(_field_versions, '{}') || jsonb_build_object($1::text, _version)
+     WHERE ${identifier(name)} IS NOT NULL AND _version <> '' AND _deleted_at IS NULL
+       AND (_field_versions ? $1::text) IS NOT TRUE`,
+    [name],
   )
 }
