@@ -12,8 +12,8 @@ import { newKeys } from './workers/workload.js'
 const SHARES = [undefined, 0, 0.01, 1] as const
 
 /**
- * Share of a worker's backlog that is not timed. At 1 % there are a dozen spans to a batch of 500 events, so V8 compiles
- * the code for spans only after some 100,000 events.
+ * Share of a worker's backlog that is not timed. At 1 % a batch of 500 events has only a dozen spans, so V8 compiles the
+ * code for spans late: their share of the CPU falls throughout the first 200,000 events.
  */
 const WARM_UP = 0.5
 
