@@ -37,9 +37,11 @@ export interface Watched {
   readonly count: number
   readonly workers: readonly number[]
   readonly store: number
+  /** Share of the events that is not timed; default: {@link WARM_UP}. */
+  readonly warmUp?: number
 }
 
-/** The first tenth is not timed: a worker starts, connects and warms up in it. */
+/** Share of the events that is not timed by default: a worker starts, connects and warms up in it. */
 const WARM_UP = 0.1
 const LOOK_MS = 10
 const PATIENCE_MS = 900_000
@@ -49,7 +51,7 @@ const PATIENCE_MS = 900_000
  * @throws Error where it does not come to an end
  */
 export async function watchDrain(watched: Watched): Promise<Drain> {
-  const { count, workers, store } = watched
+  const { count, workers, store, warmUp = WARM_UP } = watched
   const usage = () => ({
     worker: workers.reduce((sum, pid) => sum + cpuSeconds(pid), 0),
     store: cpuSeconds(store),
@@ -62,7 +64,7 @@ export async function watchDrain(watched: Watched): Promise<Drain> {
   for (let look = 0; performance.now() - begun < PATIENCE_MS; look++) {
     const acknowledged = await settledOf(watched)
     const at = performance.now()
-    if (!warm && acknowledged >= count * WARM_UP) warm = { at, acknowledged, used: usage() }
+    if (!warm && acknowledged >= count * warmUp) warm = { at, acknowledged, used: usage() }
     if (look % 10 === 0) most = Math.max(most, residentNow())
     while (acknowledged >= (count / 4) * (quarters.length + 1) && quarters.length < 4)
       quarters.push(residentNow())

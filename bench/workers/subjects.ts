@@ -43,6 +43,8 @@ export interface TributaryOptions {
   readonly env?: Readonly<Record<string, string>>
   /** Share of the entries that are traced. */
   readonly traced?: number
+  /** Share of the backlog that is not timed; default: a tenth. */
+  readonly warmUp?: number
   /** Folder of another built checkout, which the worker is taken from. */
   readonly checkout?: string | undefined
 }
@@ -51,7 +53,7 @@ export interface TributaryOptions {
 export function tributary(
   sink: 'postgres' | 'mongo',
   marks: Worker['marks'],
-  { processes = 1, env = {}, traced = 0, checkout }: TributaryOptions = {},
+  { processes = 1, env = {}, traced = 0, warmUp, checkout }: TributaryOptions = {},
 ): Worker {
   return {
     name: processes === 1 ? 'tributary' : `tributary, ${processes} processes`,
@@ -71,6 +73,7 @@ export function tributary(
         count: backlog.count,
         workers: roles.map(({ pid }) => pid),
         store: fixture.pids[sink],
+        ...(warmUp !== undefined && { warmUp }),
       })
       await Promise.all(roles.map((role) => fixture.stop(role)))
       return drainFigures(drain)

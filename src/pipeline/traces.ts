@@ -95,7 +95,8 @@ export class WorkerTraces<Item extends SinkItem> implements Partial<WorkerObserv
     const about = this.#batches.get(batch)
     if (!about) return
     for (const { entry, changes, rejected } of decoded) {
-      if (changes.length + rejected.size === 0) about.traced.delete(entry)
+      // `trace` first: of the other entries the loop then reads one field, not their changes too.
+      if (entry.trace !== '' && changes.length + rejected.size === 0) about.traced.delete(entry)
     }
   }
 
