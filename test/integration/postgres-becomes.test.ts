@@ -3,8 +3,7 @@ import { contacts } from '../../schemas/cdc.js'
 import { openPostgresStates } from '../../src/sinks/postgres/read.js'
 import { createPostgresSink, type PostgresSink } from '../../src/sinks/postgres/sink.js'
 import { patch, snapshot, tombstone } from '../../src/state/state.js'
-import { freshName } from '../support/fresh.js'
-import { at, change, type Fixture, fixture, NEVER, refusals } from './postgres-fixture.js'
+import { at, change, type Fixture, fixture, NEVER, refusals, workersRole } from './postgres-fixture.js'
 
 type Fields = readonly (readonly [string, unknown])[]
 
@@ -21,14 +20,8 @@ const ADA = [
 
 /** A sink whose role owns nothing, and has the rights that the documentation names. */
 async function limitedSink(db: Fixture): Promise<PostgresSink> {
-  const role = freshName('role')
-  await db.ask(`CREATE ROLE ${role} LOGIN PASSWORD 'x'; GRANT USAGE ON SCHEMA tributary TO ${role};
-    GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA tributary TO ${role}`)
-  onTestFinished(async () => void (await db.ask(`DROP OWNED BY ${role}; DROP ROLE ${role}`)))
-  const url = new URL(db.url)
-  url.username = role
-  url.password = 'x'
-  const sink = await createPostgresSink({ url: url.href, entities: [contacts] })
+  const { url } = await workersRole(db)
+  const sink = await createPostgresSink({ url, entities: [contacts] })
   onTestFinished(() => sink.close())
   return sink
 }

@@ -10,7 +10,7 @@ import { createPostgresSink, type PostgresSink } from '../../src/sinks/postgres/
 import type { Change } from '../../src/sinks/sink.js'
 import { patch, type State, snapshot } from '../../src/state/state.js'
 import { makeVersion, type Operation, type Version } from '../../src/state/version.js'
-import { freshDatabase } from '../support/fresh.js'
+import { freshDatabase, freshName } from '../support/fresh.js'
 
 export const ENTITIES = [contacts, interactions, contactRecords]
 export const NEVER = new AbortController().signal
@@ -64,6 +64,18 @@ export async function fixture(): Promise<Fixture> {
       return sink
     },
   }
+}
+
+/** A role that owns nothing and has the rights that docs/tables.md names, and the database's URL for it. */
+export async function workersRole(db: Fixture): Promise<{ role: string; url: string }> {
+  const role = freshName('role')
+  await db.ask(`CREATE ROLE ${role} LOGIN PASSWORD 'x'; GRANT USAGE ON SCHEMA tributary TO ${role};
+    GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA tributary TO ${role}`)
+  onTestFinished(async () => void (await db.ask(`DROP OWNED BY ${role}; DROP ROLE ${role}`)))
+  const url = new URL(db.url)
+  url.username = role
+  url.password = 'x'
+  return { role, url: url.href }
 }
 
 /** A version at a time of the test's choice, in seconds. */

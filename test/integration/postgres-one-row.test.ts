@@ -5,8 +5,7 @@ import type { RejectedError } from '../../src/errors.js'
 import { createPostgresSink } from '../../src/sinks/postgres/sink.js'
 import { snapshot } from '../../src/state/state.js'
 import { amid, deliveries } from '../support/deliveries.js'
-import { freshName } from '../support/fresh.js'
-import { at, change, ENTITIES, type Fixture, fixture, person } from './postgres-fixture.js'
+import { at, change, ENTITIES, type Fixture, fixture, person, workersRole } from './postgres-fixture.js'
 
 const names = async ({ ask }: Fixture, table = 'contacts') =>
   (await ask(`SELECT id FROM tributary.${table} ORDER BY id`)).map(({ id }) => id)
@@ -77,19 +76,12 @@ describe('one row that fails alone is its own fault', () => {
 
   it('by row-level security, for a role that does not own the table', async () => {
     const db = await fixture()
-    const role = freshName('role')
-    await db.ask(`CREATE ROLE ${role} LOGIN; GRANT USAGE ON SCHEMA tributary TO ${role};
-      GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA tributary TO ${role};
-      ALTER TABLE tributary.contacts ENABLE ROW LEVEL SECURITY;
+    const { url } = await workersRole(db)
+    await db.ask(`ALTER TABLE tributary.contacts ENABLE ROW LEVEL SECURITY;
       CREATE POLICY reading ON tributary.contacts FOR SELECT USING (true);
       CREATE POLICY changing ON tributary.contacts FOR UPDATE USING (true);
       CREATE POLICY adding ON tributary.contacts FOR INSERT WITH CHECK (last_name IS DISTINCT FROM 'bad')`)
-    onTestFinished(async () => {
-      await db.ask(`DROP OWNED BY ${role}; DROP ROLE ${role}`)
-    })
-    const url = new URL(db.url)
-    url.username = role
-    const sink = await createPostgresSink({ url: url.href, entities: ENTITIES })
+    const sink = await createPostgresSink({ url, entities: ENTITIES })
     onTestFinished(() => sink.close())
     const { write } = deliveries(sink)
     const { refused } = await write(...amid(honest(10), bad('x')))
@@ -185,17 +177,10 @@ describe("what concerns all rows of a table is nobody's fault", () => {
     ],
   ])('%s: other tables are written, and its own rows once it is over', async (_, begin, end) => {
     const db = await fixture()
-    const role = freshName('role')
-    await db.ask(`CREATE ROLE ${role} LOGIN; GRANT USAGE ON SCHEMA tributary TO ${role};
-      GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA tributary TO ${role};
-      CREATE FUNCTION never() RETURNS trigger LANGUAGE plpgsql AS $$
+    const { role, url } = await workersRole(db)
+    await db.ask(`CREATE FUNCTION never() RETURNS trigger LANGUAGE plpgsql AS $$
         BEGIN RAISE EXCEPTION 'never' USING ERRCODE = 'ZZ009'; END $$`)
-    onTestFinished(async () => {
-      await db.ask(`DROP OWNED BY ${role}; DROP ROLE ${role}`)
-    })
-    const url = new URL(db.url)
-    url.username = role
-    const sink = await createPostgresSink({ url: url.href, entities: ENTITIES })
+    const sink = await createPostgresSink({ url, entities: ENTITIES })
     onTestFinished(() => sink.close())
     const { write, stats } = deliveries(sink)
     await db.ask(begin.replace('ROLE', role))

@@ -79,20 +79,22 @@ export function orDefault(column: Column, value: string): string {
 }
 
 /**
- * The JSON columns of both rows, read from the disk and unpacked once, and not once for each key: `||` does that. The
- * OFFSET keeps Postgres from putting the expressions in the place of the names.
+ * JSON columns of both rows, read from the disk and unpacked once, and not once for each key: `||` does that. The OFFSET
+ * keeps Postgres from putting the expressions in the place of the names.
  */
-const UNPACKED = `(SELECT ${[
+function unpacked(columns: readonly (readonly [row: 's' | 't', column: string, name: string])[]): string {
+  const values = columns.map(
+    ([row, column, name]) => `coalesce(${row}.${column}, '{}') || '{}'::jsonb AS ${name}`,
+  )
+  return `(SELECT ${values.join(', ')} OFFSET 0)`
+}
+
+const VERSIONS = [
   ['t', '_field_versions', 'tv'],
   ['s', '_field_versions', 'sv'],
-  ['t', 'extra', 'tx'],
-  ['s', 'extra', 'sx'],
-]
-  .map(([row, column, name]) => `coalesce(${row}.${column}, '{}') || '{}'::jsonb AS ${name}`)
-  .join(', ')} OFFSET 0)`
-
-const VERSIONS_UNPACKED = `(SELECT coalesce(t._field_versions, '{}') || '{}'::jsonb AS tv,
-  coalesce(s._field_versions, '{}') || '{}'::jsonb AS sv OFFSET 0)`
+] as const
+const VERSIONS_UNPACKED = unpacked(VERSIONS)
+const UNPACKED = unpacked([...VERSIONS, ['t', 'extra', 'tx'], ['s', 'extra', 'sx']])
 
 const KEY_IS_NEWER = `coalesce(sv ->> key, s._version) COLLATE "C" > coalesce(tv ->> key, t._version) COLLATE "C"`
 
@@ -105,10 +107,10 @@ const HAS_NEWS = `EXISTS (SELECT FROM ${STAGED_KEYS} WHERE ${KEY_IS_NEWER})`
 const IS_ALL_NEWS = `(s._version = '' AND NOT EXISTS (SELECT FROM ${STAGED_KEYS} WHERE NOT (${KEY_IS_NEWER})))`
 
 /** Takes each key of a JSON column from the row that is newer for it; drops a key that the newer row lacks. */
-function newerKeys(unpacked: string, t: string, s: string): string {
+function newerKeys(rows: string, t: string, s: string): string {
   return `(SELECT jsonb_object_agg(key, value) FROM (
     SELECT key, CASE WHEN ${KEY_IS_NEWER} THEN ${s} -> key ELSE ${t} -> key END AS value
-    FROM (SELECT *, jsonb_object_keys(${t} || ${s}) AS key FROM ${unpacked} AS v) AS v) AS v WHERE value IS NOT NULL)`
+    FROM (SELECT *, jsonb_object_keys(${t} || ${s}) AS key FROM ${rows} AS v) AS v) AS v WHERE value IS NOT NULL)`
 }
 
 /** Most rows have no field versions: for them Postgres does no work on JSON. */
